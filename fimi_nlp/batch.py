@@ -1,0 +1,248 @@
+"""Tag the records of a file: stream in, stream out, every column kept, bad records set aside with their reason."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fimi_nlp.errors import InputError
+from fimi_nlp.records import BadRecord, Record, arrow_schema, open_writer, read_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from fimi_nlp.tagger import Tagger
+    from fimi_nlp.types import Tag
+
+_TABLES = {"csv", "tsv", "parquet"}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of the records of a file.
+
+    Attributes
+    ----------
+    tagged : int
+        Records tagged by this call.
+    resumed : int
+        Records that an earlier, interrupted call had tagged.
+    rejected : int
+        Records set aside.
+    with_narratives : int
+        Records tagged by this call that carry at least one narrative.
+    """
+
+    tagged: int
+    resumed: int
+    rejected: int
+    with_narratives: int
+
+
+def merge(record: Mapping[str, Any], tag: Tag, identifier: object) -> dict[str, Any]:
+    """An input record with its tag.
+
+    The tag's keys win: an input column of the same name is kept as ``input_<name>``.
+
+    Examples
+    --------
+    >>> from fimi_nlp.types import Tag
+    >>> sorted(set(merge({"text": "x", "stance": "mine"}, Tag(), 7)) - set(Tag().to_dict()))
+    ['id', 'input_stance', 'text']
+    """
+    tagged = tag.to_dict()
+    kept = {f"input_{key}" if key in tagged else key: value for key, value in record.items()}
+    return {"id": identifier, **kept, **tagged}
+
+
+def flatten(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns that a spreadsheet can sort by, beside the nested ones, which tables hold as JSON."""
+    stance, origin = record["stance"], record["origin"]
+    return {
+        **record,
+        "labels": "; ".join(narrative["label"] for narrative in record["narratives"]),
+        "stance_label": stance["label"] if stance else None,
+        "origin_label": origin["label"] if origin else None,
+    }
+
+
+def as_line(record: Mapping[str, Any], text_column: str = "text") -> str:
+    """A record as one line of plain text: labels, confidence and text, with tabs between."""
+    labels = ",".join(narrative["label"] for narrative in record["narratives"]) or "-"
+    return f"{labels}\t{record['confidence']:.3f}\t{str(record[text_column])}"
+
+
+def tag_records(
+    tagger: Tagger,
+    records: Iterable[Record | BadRecord],
+    *,
+    text_column: str = "text",
+    reject: Callable[[BadRecord], None],
+) -> Iterator[tuple[dict[str, Any], Tag]]:
+    """Tag records lazily, in order and in constant memory.
+
+    Parameters
+    ----------
+    tagger : Tagger
+        Any tagger.
+    records : iterable of Record or BadRecord
+        As `read_records` gives them.
+    text_column : str
+        Where the text stands.
+    reject : callable
+        Called with each record that cannot be used.
+
+    Yields
+    ------
+    (dict, Tag)
+        The merged record and its tag.
+    """
+    waiting: deque[Record] = deque()
+
+    def texts() -> Iterator[str]:
+        for record in records:
+            if isinstance(record, BadRecord):
+                reject(record)
+            else:
+                waiting.append(record)
+                yield record.data[text_column]
+
+    for tag in tagger.stream(texts()):
+        record = waiting.popleft()
+        yield merge(record.data, tag, record.data.get("id", str(record.number))), tag
+
+
+def tag_file(
+    tagger: Tagger,
+    source: str | Path,
+    target: str | Path,
+    *,
+    text_column: str = "text",
+    source_format: str | None = None,
+    target_format: str | None = None,
+    rejects: str | Path | None = None,
+    resume: bool = False,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Summary:
+    """Tag a file into another.
+
+    Parameters
+    ----------
+    tagger : Tagger
+        Any tagger.
+    source, target : str or Path
+        Files of any format that `read_records` knows; ``-`` is standard input and output.
+    text_column : str
+        Where the text stands.
+    source_format, target_format : str, optional
+        Where the suffix does not say them.
+    rejects : str or Path, optional
+        JSONL file for records that cannot be used, each with place, reason and raw content; by default
+        ``<target>.rejected.jsonl``, which is only there when there are any, and standard error where the output is
+        standard output.
+    resume : bool
+        For JSONL output: go on where an interrupted call with `resume` stopped.
+    advance : callable
+        Called with the number of records done so far.
+
+    Returns
+    -------
+    Summary
+        What became of the records.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read or written; an earlier output stays as it was.
+    """
+    _refuse_same_file(source, target)
+    aside = _Rejects(Path(rejects) if rejects else rejects_of(target))
+    kind = target_format or Path(target).suffix.lstrip(".").lower()
+    records = read_records(source, format=source_format, text_column=text_column)
+    with ExitStack() as stack:
+        writer = stack.enter_context(
+            open_writer(
+                target,
+                format=target_format,
+                schema=_input_types(source, kind),
+                line=lambda record: as_line(record, text_column),
+                resume=resume,
+            )
+        )
+        stack.enter_context(aside)
+        done = writer.written
+        tagged = with_narratives = 0
+        rest = _without_first(records, done, aside.add)
+        for record, tag in tag_records(tagger, rest, text_column=text_column, reject=aside.add):
+            writer.write(flatten(record) if kind in _TABLES else record)
+            tagged += 1
+            with_narratives += bool(tag.narratives)
+            advance(done + tagged)
+    return Summary(tagged, done, aside.count, with_narratives)
+
+
+def rejects_of(target: str | Path) -> Path | None:
+    """Where the records that cannot be used go by default; ``None`` is standard error."""
+    return None if str(target) == "-" else Path(f"{target}.rejected.jsonl")
+
+
+def _without_first(
+    records: Iterable[Record | BadRecord], count: int, reject: Callable[[BadRecord], None]
+) -> Iterator[Record | BadRecord]:
+    """Skip the usable records that the output holds already; bad ones are set aside anew."""
+    for record in records:
+        if count and isinstance(record, Record):
+            count -= 1
+        elif count and isinstance(record, BadRecord):
+            reject(record)
+        else:
+            yield record
+
+
+def _input_types(source: str | Path, kind: str) -> Any:
+    """Types of a Parquet input's columns, under the names that they have in the output."""
+    schema = arrow_schema(source) if kind == "parquet" else None
+    if schema is None:
+        return None
+    from fimi_nlp.types import Tag
+
+    taken = Tag().to_dict()
+    for index, name in enumerate(schema.names):
+        if name in taken:
+            schema = schema.set(index, schema.field(index).with_name(f"input_{name}"))
+    return schema
+
+
+def _refuse_same_file(source: str | Path, target: str | Path) -> None:
+    if str(source) != "-" and str(target) != "-" and Path(source).resolve() == Path(target).resolve():
+        raise InputError(f"{target}: input and output are the same file.", remedy="Name another output.")
+
+
+class _Rejects:
+    """A JSONL file that comes into being with its first record; one of an earlier call is removed."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path, self.count = path, 0
+        self._stack = ExitStack()
+        self._file: Any = sys.stderr if path is None else None
+
+    def __enter__(self) -> _Rejects:
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def add(self, record: BadRecord) -> None:
+        if self._file is None and self.path is not None:
+            self._file = self._stack.enter_context(self.path.open("w", encoding="utf-8", errors="backslashreplace"))
+        entry = {"number": record.number, "place": record.place, "reason": record.reason, "raw": record.raw}
+        self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self._file.flush()
+        self.count += 1

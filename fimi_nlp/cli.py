@@ -1,0 +1,357 @@
+"""The command line: ``fimi-nlp tag | train | evaluate | data | export | info``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from fimi_nlp.errors import FimiError, InputError
+from fimi_nlp.types import Mode
+
+if TYPE_CHECKING:
+    from fimi_nlp.batch import Summary
+    from fimi_nlp.data import Corpus
+    from fimi_nlp.tagger import Tagger
+
+#: Exit codes. 2 is the usage error of every command line of this kind.
+OK, FAILED, USAGE, SET_ASIDE, INTERRUPTED = 0, 1, 2, 3, 130
+
+_CODES = (
+    "Exit codes: 0 done; 1 failed, with the reason on standard error; 2 wrong usage; 3 done, but some records were set"
+    " aside or faults were found; 130 interrupted."
+)
+
+app = typer.Typer(
+    name="fimi-nlp",
+    help="Which shared anti-Western narratives an English text carries, in which stance and register, and how surely."
+    " It describes content; it never says who is behind a text.",
+    epilog=_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Look after labelled data.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+ModelOption = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation at run time, on Python 3.10 too
+    typer.Option("--model", "-m", help="A bundle's folder or Hub id. Default: the bundled model."),
+]
+RevisionOption = Annotated[Optional[str], typer.Option(help="Commit, tag or branch of a Hub id.")]  # noqa: UP045
+ModeOption = Annotated[Mode, typer.Option(help="How strict the thresholds are.")]
+PathOption = Optional[Path]  # noqa: UP045
+
+
+@app.command(epilog=_CODES)
+def tag(
+    texts: Annotated[Optional[list[str]], typer.Argument(help="Texts to tag.", show_default=False)] = None,  # noqa: UP045
+    source: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--input", "-i", help=".txt (a text a line), .jsonl, .csv, .tsv, .parquet; - is standard input."),
+    ] = None,
+    target: Annotated[
+        str, typer.Option("--output", "-o", help="Same formats. Default: standard output.")
+    ] = "-",
+    text_column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    model: ModelOption = None,
+    revision: RevisionOption = None,
+    mode: ModeOption = Mode.BALANCED,
+    input_format: Annotated[Optional[str], typer.Option(help="Where the suffix does not say it.")] = None,  # noqa: UP045
+    output_format: Annotated[Optional[str], typer.Option(help="Where the suffix does not say it.")] = None,  # noqa: UP045
+    rejects: Annotated[
+        PathOption, typer.Option(help="Where unusable records go. Default: OUTPUT.rejected.jsonl, or standard error.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted --resume run stopped.")] = False,
+    threads: Annotated[Optional[int], typer.Option(help="Threads of the model. Default: all cores.", min=1)] = None,  # noqa: UP045
+) -> None:
+    """Tag texts, given as arguments, in a file or on standard input.
+
+    A terminal gets a table, everything else JSONL. Files are written whole or not at all, every input column is kept,
+    and records that cannot be used are set aside with their reason.
+    """
+    from fimi_nlp.batch import rejects_of
+    from fimi_nlp.tagger import load
+
+    if texts and source:
+        raise typer.BadParameter("give texts or --input, not both.")
+    if not texts and not source:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise typer.BadParameter("give a text, or a file with --input FILE.")
+        source = "-"
+    tagger = load(model, revision=revision, mode=mode, threads=threads)
+    if texts:
+        _tag_arguments(tagger, texts, target, output_format)
+        return
+    assert source is not None
+    if source == "-" and input_format is None:
+        input_format = _stdin_format()
+    if target == "-" and output_format is None and sys.stdout.isatty():
+        _tag_to_screen(tagger, source, input_format, text_column)
+        return
+    summary = _tag_file(
+        tagger,
+        source,
+        target,
+        text_column=text_column,
+        source_format=input_format,
+        target_format=output_format,
+        rejects=rejects,
+        resume=resume,
+    )
+    _report(summary, str(rejects or rejects_of(target) or "standard error"))
+
+
+@app.command(epilog=_CODES)
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A training recipe (TOML).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the bundle goes.")],
+    data: Annotated[Optional[list[Path]], typer.Option("--data", help="Corpus files instead of the recipe's.")] = None,  # noqa: UP045
+    options: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--set", help="Another value, as training.epochs=2. May be given several times."),
+    ] = None,
+    run: Annotated[PathOption, typer.Option(help="Folder of checkpoints and log. Default: runs/NAME.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+) -> None:
+    """Train a bundle from a recipe."""
+    from fimi_nlp.training import Recipe
+    from fimi_nlp.training import train as run_training
+
+    plan = Recipe.from_toml(recipe)
+    if options:
+        plan = plan.with_options(dict(_option(option) for option in options))
+    result = run_training(plan, out, data=data or (), run=run, resume=resume)
+    typer.echo(f"Bundle: {result.bundle}\nLog and plot: {result.run}")
+
+
+@app.command(epilog=_CODES)
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A bundle's folder or Hub id, or 'default' for the bundled model.")],
+    corpus: Annotated[list[Path], typer.Argument(help="Labelled files: .jsonl, .csv, .parquet.")],
+    split: Annotated[Optional[str], typer.Option(help="Only passages of this split.")] = None,  # noqa: UP045
+    mode: ModeOption = Mode.BALANCED,
+    revision: RevisionOption = None,
+    schema: Annotated[PathOption, typer.Option(help="Schema of the corpus. Default: the model's.")] = None,
+    slices: Annotated[Optional[list[str]], typer.Option("--slice", help="Columns to break down by.")] = None,  # noqa: UP045
+    baseline: Annotated[
+        bool,
+        typer.Option(
+            "--baseline",
+            help="Train TF-IDF and logistic regression on split 'train' in the same run, thresholds on 'dev', and score"
+            " it too.",
+        ),
+    ] = False,
+    out: Annotated[PathOption, typer.Option("--out", "-o", help="Save the report: .json or .md.")] = None,
+) -> None:
+    """Score a model on labelled texts."""
+    from fimi_nlp.data import Corpus
+    from fimi_nlp.evaluation import evaluate as run_evaluation
+    from fimi_nlp.schema import LabelSchema
+    from fimi_nlp.tagger import load
+
+    tagger = load(None if model == "default" else model, revision=revision, mode=mode)
+    labels = LabelSchema.from_toml(schema) if schema else tagger.schema
+    whole = Corpus.read(list(corpus), schema=labels)
+    part = _split(whole, split)
+    columns = tuple(slices or ("source",))
+    report = run_evaluation(tagger, part, slices=columns, progress=sys.stderr.isatty())
+    report.print()
+    if baseline:
+        _baseline(whole, part, columns, report.to_dict())
+    if out:
+        report.save(out)
+
+
+@data_app.command("check", epilog=_CODES)
+def data_check(
+    corpus: Annotated[list[Path], typer.Argument(help="Labelled files: .jsonl, .csv, .parquet.")],
+    schema: Annotated[PathOption, typer.Option(help="Schema (TOML). Default: the four shared narratives.")] = None,
+    text_column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check labelled data: labels, duplicates, and leakage across splits."""
+    from fimi_nlp.data import Corpus, check
+    from fimi_nlp.schema import LabelSchema
+
+    labels = LabelSchema.from_toml(schema) if schema else None
+    report = check(Corpus.read(list(corpus), schema=labels, text_column=text_column))
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), indent=1, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(report.lines()))
+    if not report.ok:
+        raise typer.Exit(SET_ASIDE)
+
+
+@app.command(epilog=_CODES)
+def export(
+    model: Annotated[str, typer.Argument(help="A bundle's folder or Hub id, or 'default' for the bundled model.")],
+    out: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
+    revision: RevisionOption = None,
+) -> None:
+    """Copy a model, checked, into a folder that `fimi_nlp.load` takes anywhere."""
+    import shutil
+
+    from fimi_nlp.bundle import Bundle, find
+
+    if out.exists():
+        raise InputError(f"{out} exists.", remedy="Name a folder that does not exist yet.")
+    bundle = Bundle.read(find(None if model == "default" else model, revision=revision))
+    shutil.copytree(bundle.folder, out, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    typer.echo(f"{Bundle.read(out).name} is in {out}")
+
+
+@app.command(epilog=_CODES)
+def info(
+    model: ModelOption = None,
+    revision: RevisionOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole configuration as JSON.")] = False,
+) -> None:
+    """Show what a model is: labels, thresholds, training record."""
+    from fimi_nlp import __version__
+    from fimi_nlp.bundle import Bundle, find
+
+    bundle = Bundle.read(find(model, revision=revision))
+    if as_json:
+        typer.echo(json.dumps(bundle.config, indent=1, ensure_ascii=False))
+        return
+    record = bundle.config.get("training", {})
+    typer.echo(f"fimi-nlp {__version__}\nmodel {bundle.name} in {bundle.folder}")
+    typer.echo(f"base {bundle.config['base_model']['id']}, language {bundle.schema.language}")
+    typer.echo(f"trained on {record.get('data', {}).get('passages', {}).get('train', 'an unknown number of')} passages")
+    for label in bundle.schema.narratives:
+        shown = "  ".join(f"{mode} {values[label.label]:.2f}" for mode, values in bundle.thresholds.items())
+        typer.echo(f"  {label.label}: {label.name}. Thresholds: {shown}")
+    typer.echo(f"stances {', '.join(bundle.schema.stance_labels)}; origins {', '.join(bundle.schema.origin_labels)}")
+
+
+def main() -> None:
+    """Run the command line; errors of ours become one line on standard error."""
+    try:
+        app()
+    except FimiError as error:
+        _fail(error)
+    except BrokenPipeError:
+        # The reader has gone, as `head` does. Standard output is closed here, lest Python complain at exit.
+        sys.stderr.close()
+        sys.exit(OK)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _fail(error: FimiError) -> None:
+    typer.echo(f"error: {error}", err=True)
+    sys.exit(FAILED)
+
+
+def _option(text: str) -> tuple[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign or "." not in key:
+        raise typer.BadParameter(f"--set {text!r} is not of the form table.key=value.")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def _split(corpus: Corpus, split: str | None) -> Corpus:
+    if split is None:
+        return corpus
+    part = corpus.filter(split=split)
+    if not len(part):
+        there = ", ".join(sorted({str(passage.split) for passage in corpus}))
+        raise InputError(f"The corpus has no passages of split '{split}'.", remedy=f"Splits there are: {there}.")
+    return part
+
+
+def _baseline(whole: Corpus, part: Corpus, slices: tuple[str, ...], model: dict[str, Any]) -> None:
+    from fimi_nlp.evaluation import evaluate as run_evaluation
+    from fimi_nlp.evaluation import fit_baseline
+
+    typer.echo("\nBaseline: TF-IDF (word 1-2, character 3-5 grams) and logistic regression, trained in this run\n")
+    report = run_evaluation(fit_baseline(_split(whole, "train"), _split(whole, "dev")), part, slices=slices)
+    report.print()
+    ours, theirs = (r["macro_f1"]["strict"]["value"] for r in (model, report.to_dict()))
+    typer.echo(f"\nmacro-F1: model {ours:.3f}, baseline {theirs:.3f}, difference {ours - theirs:+.3f}")
+
+
+def _tag_arguments(tagger: Tagger, texts: list[str], target: str, output_format: str | None) -> None:
+    from fimi_nlp.batch import as_line, flatten, merge
+    from fimi_nlp.records import open_writer
+
+    tags = tagger.tag_many(texts)
+    if target == "-" and output_format is None and sys.stdout.isatty():
+        _print_table(list(zip(texts, tags, strict=True)))
+        return
+    table = (output_format or Path(target).suffix.lstrip(".")) in {"csv", "tsv", "parquet"}
+    with open_writer(target, format=output_format, line=as_line) as writer:
+        for number, (text, found) in enumerate(zip(texts, tags, strict=True), 1):
+            record = merge({"text": text}, found, str(number))
+            writer.write(flatten(record) if table else record)
+
+
+def _print_table(pairs: list[tuple[str, Any]]) -> None:
+    from rich.console import Console
+
+    from fimi_nlp.display import show_tags
+
+    Console().print(show_tags(pairs))
+
+
+def _tag_to_screen(tagger: Tagger, source: str, input_format: str | None, text_column: str) -> None:
+    from itertools import islice
+
+    from fimi_nlp.batch import tag_records
+    from fimi_nlp.records import BadRecord, read_records
+
+    bad: list[BadRecord] = []
+    records = read_records(source, format=input_format, text_column=text_column)
+    pairs = tag_records(tagger, records, text_column=text_column, reject=bad.append)
+    while block := [(str(record[text_column]), found) for record, found in islice(pairs, 50)]:
+        _print_table(block)
+    for record in bad:
+        typer.echo(f"{record.place}: {record.reason}", err=True)
+    if bad:
+        raise typer.Exit(SET_ASIDE)
+
+
+def _tag_file(tagger: Tagger, source: str, target: str, **options: Any) -> Summary:
+    from fimi_nlp.batch import tag_file
+
+    if target == "-" or not sys.stderr.isatty():
+        return tag_file(tagger, source, target, **options)
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed} texts, {task.speed:.0f}/s"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=None)
+        # The speed is unknown before the first update; rich cannot format that.
+        progress.update(task, completed=0)
+        return tag_file(tagger, source, target, advance=lambda n: progress.update(task, completed=n), **options)
+
+
+def _report(summary: Summary, rejects: str) -> None:
+    parts = [f"{summary.tagged} texts tagged, {summary.with_narratives} with narratives"]
+    if summary.resumed:
+        parts.append(f"{summary.resumed} were there already")
+    if summary.rejected:
+        parts.append(f"{summary.rejected} records set aside ({rejects})")
+    typer.echo("; ".join(parts) + ".", err=True)
+    if summary.rejected:
+        raise typer.Exit(SET_ASIDE)
+
+
+def _stdin_format() -> str:
+    """JSONL where standard input starts like an object, else a text a line."""
+    peek = getattr(sys.stdin.buffer, "peek", None)
+    start = peek(64) if peek else b""
+    return "jsonl" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "txt"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The language gate: a text that the model cannot read is not tagged.
+
+Most English passages are let through by their function words alone, in microseconds and without loading a model;
+`py3langid` decides the rest.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from fimi_nlp.text import words
+
+#: English function words that are rare as words of other languages in Latin script.
+_FUNCTION_WORDS = frozenset(
+    "the and of to is that for with as are be this have from by not but they his her which their has been would we"
+    " you it its will were can there who what when how our your than them these should could into about after over"
+    " because only other my if says said does did between against where while during being both through before more"
+    " most those some such very out up why".split()
+)
+#: Languages for which a text mostly in another script is refused whatever the classifier says.
+_LATIN_SCRIPT = frozenset("cs da de en es fi fr hu it nl no pl pt ro sv tr".split())
+#: How much of a text is looked at, in characters.
+SAMPLE = 4_000
+#: Texts of fewer words are too short to tell, unless their script tells it.
+_MIN_WORDS = 4
+#: A text is refused where the classifier gives the expected language less than this. English headlines full of names
+#: still get 0.01 and more; sentences of other languages get less than 0.002.
+_REFUSE_BELOW = 0.003
+
+
+class Language(NamedTuple):
+    """What the gate found.
+
+    Attributes
+    ----------
+    code : str
+        ISO 639-1, or ``und``.
+    accepted : bool
+        Whether the model may read the text.
+    """
+
+    code: str
+    accepted: bool
+
+
+def identify(text: str, expected: str = "en") -> Language:
+    """Decide whether a text is in the language that the model reads.
+
+    Parameters
+    ----------
+    text : str
+        A normalised text with at least one letter.
+    expected : str
+        ISO 639-1 code of the model's language; ``mul`` lets everything through.
+
+    Returns
+    -------
+    Language
+        The gate leans towards letting through: a short or mixed text is refused only where another language is
+        clear. Accepted texts get the code `expected`.
+    """
+    sample = text[:SAMPLE]
+    found = words(sample)
+    if expected == "mul":
+        return Language(_classify(sample)[0] if found else "und", accepted=True)
+    if expected == "en" and _has_english_function_words(found):
+        return Language("en", accepted=True)
+    foreign_script = expected in _LATIN_SCRIPT and _latin_share(found) < 0.5
+    if len(found) < _MIN_WORDS and not foreign_script:
+        return Language(expected, accepted=True)
+    code, of_expected = _classify(sample, expected)
+    if foreign_script or (code != expected and of_expected < _REFUSE_BELOW):
+        return Language(code, accepted=False)
+    return Language(expected, accepted=True)
+
+
+def _has_english_function_words(found: list[str]) -> bool:
+    lowered = [word.lower() for word in found]
+    hits = [word for word in lowered if word in _FUNCTION_WORDS]
+    return len(set(hits)) >= 2 and len(hits) >= 0.15 * len(lowered)
+
+
+def _latin_share(found: list[str]) -> float:
+    letters = "".join(found)
+    latin = sum(char < "\u0250" or "\u1e00" <= char <= "\u1eff" for char in letters)
+    return latin / max(len(letters), 1)
+
+
+def _classify(text: str, expected: str = "en") -> tuple[str, float]:
+    """The likeliest language, and the probability of the expected one."""
+    ranking: list[tuple[str, Any]] = _identifier().rank(text)
+    probabilities = {code: float(probability) for code, probability in ranking}
+    return max(probabilities, key=probabilities.__getitem__), probabilities.get(expected, 0.0)
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> Any:
+    # An identifier of our own: the module-level one of py3langid is shared by the whole process.
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

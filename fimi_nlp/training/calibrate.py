@@ -1,0 +1,195 @@
+"""Calibration, thresholds and abstention, fitted on the dev split to the logits of the exported model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fimi_nlp.bundle import Calibration
+from fimi_nlp.decision import Heads, calibrate, logit, raw_confidence
+from fimi_nlp.types import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from fimi_nlp.data import Corpus
+    from fimi_nlp.schema import LabelSchema
+
+    Floats = npt.NDArray[np.float64]
+    Bools = npt.NDArray[np.bool_]
+
+#: Thresholds are looked for on this grid of calibrated probabilities.
+GRID = np.round(np.arange(0.05, 0.96, 0.01), 2)
+#: high_precision: at most this share of the passages without a narrative is flagged, over all the labels together.
+FLAGGED_AT_MOST = 0.01
+#: high_recall: at least this share of the passages that carry a narrative is found.
+RECALL_AT_LEAST = 0.9
+#: An origin is named for this share of the dev passages that carry a narrative.
+ORIGIN_COVERAGE = 0.85
+_RESAMPLES = 200
+
+
+def fit_calibration(
+    logits: npt.NDArray[np.float32], corpus: Corpus, *, seed: int = 0
+) -> tuple[Calibration, dict[str, dict[str, float]]]:
+    """Fit everything that turns logits into decisions.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (n, outputs)
+        Of the exported model for the passages of `corpus`.
+    corpus : Corpus
+        The dev split; cells that are not annotated are left out.
+    seed : int
+        Of the resampling that steadies the thresholds.
+
+    Returns
+    -------
+    Calibration
+        Slopes, offsets, temperatures, and the thresholds of subs and origin.
+    dict
+        Mode to narrative to threshold.
+    """
+    schema, arrays = corpus.schema, corpus.label_arrays()
+    gold, mask = arrays.narratives > 0.5, arrays.narrative_mask
+    identity = Calibration(
+        tuple((1.0, 0.0) for _ in schema.narratives), 1.0, 1.0, 1.0, (1.0, 0.0), (1.0, 0.0), 0.0, 0.0
+    )
+    start = len(schema.narratives)
+    widths = [len(label.sub_labels) for label in schema.narratives]
+    edges = np.cumsum([start, *widths, len(schema.stances), len(schema.origins)])
+    blocks = np.split(np.asarray(logits, np.float64), edges[:-1], axis=1)
+    values = asdict(identity) | {
+        "narratives": tuple(_platt(blocks[0][mask[:, i], i], gold[mask[:, i], i]) for i in range(start)),
+        "subs": _temperature([(block, arrays.subs[:, i]) for i, block in enumerate(blocks[1:-2])]),
+        "stance": _temperature([(blocks[-2], arrays.stance)]),
+        "origin": _temperature([(blocks[-1], arrays.origin)]),
+    }
+    heads = calibrate(logits, schema, Calibration(**values))
+    thresholds = _thresholds(heads.narratives, gold, mask, corpus.groups, schema, seed)
+    values["sub_threshold"] = _sub_threshold(heads.subs, arrays.subs)
+    values["origin_threshold"] = _origin_threshold(heads, gold.any(1))
+    named = [heads.narratives >= np.array(list(thresholds[mode.value].values())) for mode in Mode]
+    values["confidence_named"], values["confidence_none"] = _confidence(heads.narratives, gold, mask.all(1), named)
+    return Calibration(**values), thresholds
+
+
+def to_config(calibration: Calibration) -> dict[str, Any]:
+    """The calibration as plain JSON types, rounded so that it reads well."""
+
+    def plain(value: Any) -> Any:
+        return [plain(v) for v in value] if isinstance(value, tuple) else round(float(value), 6)
+
+    return {key: plain(value) for key, value in asdict(calibration).items()}
+
+
+def _platt(z: Floats, gold: Bools) -> tuple[float, float]:
+    """Slope and offset of a logistic regression on one logit; the identity where there is only one class."""
+    from sklearn.linear_model import LogisticRegression
+
+    if gold.all() or not gold.any():
+        return 1.0, 0.0
+    # A little regularisation: without any, a small set that is separated cleanly would give an endless slope.
+    model = LogisticRegression(C=100.0).fit(z.reshape(-1, 1), gold)
+    return float(max(model.coef_[0, 0], 0.05)), float(model.intercept_[0])
+
+
+def _temperature(heads: Sequence[tuple[Floats, npt.NDArray[np.int64]]]) -> float:
+    """The temperature that maximises the likelihood of the gold classes over several soft-max heads."""
+    from scipy.optimize import minimize_scalar
+
+    pairs = [(block[rows], classes[rows]) for block, classes in heads if (rows := classes >= 0).any()]
+    if not pairs:
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        total = 0.0
+        for block, classes in pairs:
+            z = block / np.exp(log_temperature)
+            z = z - z.max(1, keepdims=True)
+            total += float((np.log(np.exp(z).sum(1)) - z[np.arange(len(z)), classes]).sum())
+        return total
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
+
+
+def _thresholds(
+    p: Floats, gold: Bools, mask: Bools, groups: Sequence[str], schema: LabelSchema, seed: int
+) -> dict[str, dict[str, float]]:
+    """One threshold for each mode and narrative."""
+    weights = _resamples(groups, seed)
+    clean = mask.all(1) & ~gold.any(1)
+    share = FLAGGED_AT_MOST / len(schema.narratives)
+    modes: dict[str, dict[str, float]] = {mode.value: {} for mode in Mode}
+    for i, label in enumerate(schema.narrative_labels):
+        rows = mask[:, i]
+        balanced = _best_f1(p[rows, i], gold[rows, i], weights[:, rows])
+        strict = float(np.quantile(p[clean, i], 1 - share)) if clean.any() else balanced
+        positive = p[rows & gold[:, i], i]
+        loose = float(np.quantile(positive, 1 - RECALL_AT_LEAST)) if len(positive) else balanced
+        modes[Mode.BALANCED.value][label] = balanced
+        # Rounded up, so that the passage at the quantile stays out; the modes never cross.
+        modes[Mode.HIGH_PRECISION.value][label] = min(0.99, max(balanced, float(np.ceil(strict * 100 + 0.5) / 100)))
+        modes[Mode.HIGH_RECALL.value][label] = max(0.01, min(balanced, float(np.floor(loose * 100) / 100)))
+    return modes
+
+
+def _resamples(groups: Sequence[str], seed: int) -> npt.NDArray[np.float64]:
+    """Weights of the passages in resamples of whole groups: shape (resamples, n)."""
+    generator = np.random.default_rng(seed)
+    _, member = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    count = int(member.max()) + 1
+    drawn = generator.multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
+    return drawn[:, member].astype(np.float64)
+
+
+def _best_f1(p: Floats, gold: Bools, weights: Floats) -> float:
+    """The threshold with the best F1 on average over resamples, steadier than the best on the data as they are."""
+    if not gold.any():
+        return 0.5
+    named = (p[:, None] >= GRID).astype(np.float64)
+    hit = weights @ (named * gold[:, None])
+    wrong = weights @ (named * ~gold[:, None])
+    missed = (weights @ gold.astype(np.float64))[:, None] - hit
+    f1 = 2 * hit / np.maximum(2 * hit + wrong + missed, 1e-9)
+    return float(GRID[int(f1.mean(0).argmax())])
+
+
+def _sub_threshold(subs: Sequence[Floats], gold: npt.NDArray[np.int64]) -> float:
+    """The threshold with the best F1 of naming the right sub, where gold carries the narrative; at least 0.3."""
+    top = [(block[rows].max(1), block[rows].argmax(1) == gold[rows, i])
+           for i, block in enumerate(subs) if block.shape[1] and (rows := gold[:, i] >= 0).any()]
+    if not top:
+        return 0.5
+    p, right = (np.concatenate(part) for part in zip(*top, strict=True))
+    grid = GRID[GRID >= 0.3]
+    f1 = [2 * right[p >= t].sum() / max((p >= t).sum() + len(p), 1) for t in grid]
+    return float(grid[int(np.argmax(f1))])
+
+
+def _origin_threshold(heads: Heads, carries: Bools) -> float:
+    if not carries.any() or not heads.origin.shape[1]:
+        return 0.5
+    top = heads.origin[carries].max(1)
+    return float(np.floor(np.quantile(top, 1 - ORIGIN_COVERAGE) * 100) / 100)
+
+
+def _confidence(
+    p: Floats, gold: Bools, annotated: Bools, named: Sequence[Bools]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Platt scaling of the raw confidence over all the modes, apart for tags with and without narratives."""
+    raw: dict[bool, list[tuple[float, bool]]] = {True: [], False: []}
+    for choice in named:
+        for row in np.flatnonzero(annotated):
+            some = bool(choice[row].any())
+            right = bool(gold[row][choice[row]].all()) if some else not gold[row].any()
+            raw[some].append((logit(raw_confidence(p[row], choice[row])), right))
+    pairs = []
+    for some in (True, False):
+        z, right = np.array([v for v, _ in raw[some]]), np.array([r for _, r in raw[some]], bool)
+        pairs.append(_platt(z, right) if len(z) else (1.0, 0.0))
+    return pairs[0], pairs[1]

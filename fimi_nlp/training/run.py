@@ -1,0 +1,257 @@
+"""A whole run: read, train, fit the lexical branch, export, calibrate, measure, publish the bundle."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fimi_nlp import __version__
+from fimi_nlp.bundle import CARD, CONFIG, METRICS, MODEL, TOKENIZER
+from fimi_nlp.errors import RecipeError, require
+from fimi_nlp.schema import LabelSchema
+
+require("train", "torch", "transformers", "accelerate", "sklearn", "onnx", "onnxruntime")
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+
+from fimi_nlp.data import Corpus
+from fimi_nlp.training import calibrate, export
+from fimi_nlp.training.batches import Encoded, Targets, encode
+from fimi_nlp.training.card import write_card
+from fimi_nlp.training.encoders import BaseEncoder, load_encoder
+from fimi_nlp.training.lexical import fit_lexical
+from fimi_nlp.training.loop import Loop, Split, predict
+from fimi_nlp.training.model import HeadSizes, NarrativeModel
+from fimi_nlp.training.plot import plot_history
+from fimi_nlp.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+_PACKAGES = ("torch", "transformers", "accelerate", "scikit-learn", "onnx", "onnxruntime", "numpy", "tokenizers")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What a run leaves behind.
+
+    Attributes
+    ----------
+    bundle : Path
+        The folder that `fimi_nlp.load` takes.
+    run : Path
+        Checkpoints, log and plot.
+    metrics : dict
+        What ``metrics.json`` holds: a report for each split.
+    """
+
+    bundle: Path
+    run: Path
+    metrics: dict[str, Any]
+
+
+def train(
+    recipe: Recipe | str | Path,
+    out: str | Path,
+    *,
+    data: Sequence[str | Path] = (),
+    run: str | Path | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> TrainingResult:
+    """Train a bundle from a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe, str or Path
+        A recipe, or the TOML file of one.
+    out : str or Path
+        Where the bundle goes; an earlier bundle there is replaced when all is done, not before.
+    data : sequence of str or Path
+        Corpus files to use instead of the recipe's.
+    run : str or Path, optional
+        Folder of checkpoints and log; ``runs/<name>`` by default.
+    resume : bool
+        Go on from the checkpoint in `run`, where there is one.
+    progress : bool
+        Show progress on standard error.
+
+    Returns
+    -------
+    TrainingResult
+        Where things are, and how good the bundle is.
+
+    Raises
+    ------
+    RecipeError, CorpusError, BundleError
+        The recipe, the data or the encoder cannot be used.
+    ExportError
+        The exported model differs too much from the trained one; nothing is published.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else Recipe.from_toml(recipe)
+    if data:
+        recipe = replace(recipe, data=replace(recipe.data, corpus=tuple(str(path) for path in data)))
+    folder = Path(run) if run else Path("runs") / recipe.model.name
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.time()
+    corpus, parts = _read(recipe)
+    set_seed(recipe.training.seed)
+    accelerator = _accelerator(recipe.training.precision)
+    base = load_encoder(recipe.model.encoder, recipe.model.revision)
+    encoded = {name: encode(part.texts, base, recipe.training.max_tokens) for name, part in parts.items()}
+    targets = Targets.of(parts["train"], recipe.data.unsure_target)
+    sizes = head_sizes(corpus.schema)
+    model = build_model(base, sizes, recipe)
+    history = Loop(
+        recipe,
+        model,
+        base,
+        train=Split(encoded["train"].ids, targets),
+        dev=Split(encoded["dev"].ids, Targets.of(parts["dev"])),
+        folder=folder,
+        fingerprint=corpus.fingerprint,
+        accelerator=accelerator,
+        progress=progress,
+    ).run(resume=resume)
+    plot_history(history, folder / "training.png")
+    if recipe.model.lexical:
+        model.lexical = fit_lexical(encoded["train"].ids, targets, sizes, base.vocabulary, recipe.model)
+        model.lexical_weight.fill_(recipe.model.lexical_weight)
+    record = _record(recipe, corpus, parts, encoded, history, accelerator, started)
+    staging = folder / "bundle"
+    _export(model.cpu(), base, parts["dev"], encoded["dev"], recipe, record, staging)
+    metrics = _measure(staging, parts, progress=progress)
+    write_card(staging)
+    export.publish(staging, Path(out), (CONFIG, MODEL, TOKENIZER, CARD, METRICS))
+    return TrainingResult(Path(out), folder, metrics)
+
+
+def head_sizes(schema: LabelSchema) -> HeadSizes:
+    """Widths of the heads for a schema."""
+    subs = tuple(len(label.sub_labels) for label in schema.narratives)
+    return HeadSizes(len(schema.narratives), subs, len(schema.stances), len(schema.origins))
+
+
+def build_model(base: BaseEncoder, sizes: HeadSizes, recipe: Recipe) -> NarrativeModel:
+    """The network before training."""
+    if recipe.model.freeze_word_embeddings:
+        base.encoder.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
+    return NarrativeModel(base.encoder, base.hidden, sizes, dropout=recipe.model.dropout)
+
+
+def _accelerator(precision: str) -> Accelerator:
+    bf16 = precision == "bf16" or (precision == "auto" and torch.cuda.is_available())
+    return Accelerator(mixed_precision="bf16" if bf16 else "no")
+
+
+def _read(recipe: Recipe) -> tuple[Corpus, dict[str, Corpus]]:
+    """The corpus, and its parts by what they are for: train, dev, then the splits to report on."""
+    if not recipe.data.corpus:
+        raise RecipeError("The recipe names no corpus.", remedy="Set data.corpus, or give --data FILE.")
+    schema = LabelSchema.from_toml(recipe.data.schema) if recipe.data.schema else LabelSchema.default()
+    corpus = Corpus.read(list(recipe.data.corpus), schema=schema)
+    names = {"train": recipe.data.train, "dev": recipe.data.dev, **{name: name for name in recipe.data.report}}
+    parts = {role: corpus.filter(split=name) for role, name in names.items()}
+    for role, part in parts.items():
+        if not len(part):
+            there = ", ".join(sorted({str(passage.split) for passage in corpus}))
+            raise RecipeError(
+                f"The corpus has no passages of split '{names[role]}' (for {role}).",
+                remedy=f"Splits there are: {there}. Make them with `fimi-nlp data split`, or name them in [data].",
+            )
+    return corpus, parts
+
+
+def _export(
+    model: NarrativeModel,
+    base: BaseEncoder,
+    dev: Corpus,
+    encoded: Encoded,
+    recipe: Recipe,
+    record: dict[str, Any],
+    folder: Path,
+) -> None:
+    """Write all of the bundle but the figures: model, tokenizer, configuration."""
+    folder.mkdir(exist_ok=True)
+    heads, hidden = int(base.encoder.config.num_attention_heads), base.hidden  # type: ignore[union-attr, arg-type]
+    fp32, int8 = export.export_onnx(model, folder, heads=heads, hidden=hidden)
+    logits = export.onnx_logits(int8, encoded.ids, base.pad)
+    probe = encoded.ids[: recipe.export.parity_texts]
+    parity = export.measure_parity(
+        predict(model, probe, base.pad),
+        export.onnx_logits(fp32, probe, base.pad),
+        logits[: len(probe)],
+        model.sizes.narratives,
+    )
+    parity.check()
+    fp32.unlink()
+    base.tokenizer.save(str(folder / TOKENIZER))
+    calibration, thresholds = calibrate.fit_calibration(logits, dev, seed=recipe.training.seed)
+    export.write_config(
+        folder,
+        recipe=recipe,
+        schema=dev.schema,
+        base=base,
+        calibration=calibrate.to_config(calibration),
+        thresholds=thresholds,
+        parity=asdict(parity),
+        training=record,
+    )
+
+
+def _measure(folder: Path, parts: dict[str, Corpus], *, progress: bool) -> dict[str, Any]:
+    """Figures of the staged bundle through the public API, written beside it."""
+    from fimi_nlp.evaluation import evaluate
+    from fimi_nlp.tagger import load
+
+    (folder / METRICS).write_text("{}\n", encoding="utf-8")
+    tagger = load(folder)
+    metrics = {
+        name: evaluate(tagger, part, progress=progress).to_dict() for name, part in parts.items() if name != "train"
+    }
+    text = json.dumps({"model": tagger.bundle.name, "mode": tagger.mode.value, "splits": metrics}, indent=1)
+    (folder / METRICS).write_text(text + "\n", encoding="utf-8")
+    return metrics
+
+
+def _record(
+    recipe: Recipe,
+    corpus: Corpus,
+    parts: dict[str, Corpus],
+    encoded: dict[str, Encoded],
+    history: list[dict[str, float]],
+    accelerator: Accelerator,
+    started: float,
+) -> dict[str, Any]:
+    """What the bundle says of its making."""
+    plain = recipe.to_dict()
+    # Where the files lay is the trainer's own affair; the fingerprint says which data it was.
+    plain["data"]["corpus"] = [Path(path).name for path in recipe.data.corpus]
+    plain["data"]["schema"] = Path(recipe.data.schema).name if recipe.data.schema else ""
+    if Path(recipe.model.encoder).is_absolute():
+        plain["model"]["encoder"] = Path(recipe.model.encoder).name
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {
+        "recipe": plain,
+        "data": {
+            "fingerprint": corpus.fingerprint,
+            "passages": {name: len(part) for name, part in parts.items()},
+            "cut": {name: item.cut for name, item in encoded.items() if item.cut},
+            "labels": dict(Counter(label for p in parts["train"] for label in (p.narratives or {}))),
+        },
+        "history": history,
+        "device": accelerator.device.type,
+        "precision": accelerator.mixed_precision,
+        "seconds": round(time.time() - started),
+        "versions": {"fimi-nlp": __version__, "python": platform.python_version(), **versions},
+    }
