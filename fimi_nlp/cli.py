@@ -161,7 +161,7 @@ def evaluate(
     report = run_evaluation(tagger, part, slices=columns, progress=sys.stderr.isatty())
     report.print()
     if baseline:
-        _baseline(whole, part, columns, report.to_dict())
+        _baseline(whole, part, columns, report.macro_f1)
     if out:
         report.save(out)
 
@@ -268,14 +268,14 @@ def _split(corpus: Corpus, split: str | None) -> Corpus:
     return part
 
 
-def _baseline(whole: Corpus, part: Corpus, slices: tuple[str, ...], model: dict[str, Any]) -> None:
+def _baseline(whole: Corpus, part: Corpus, slices: tuple[str, ...], ours: float) -> None:
     from fimi_nlp.evaluation import evaluate as run_evaluation
     from fimi_nlp.evaluation import fit_baseline
 
     typer.echo("\nBaseline: TF-IDF (word 1-2, character 3-5 grams) and logistic regression, trained in this run\n")
     report = run_evaluation(fit_baseline(_split(whole, "train"), _split(whole, "dev")), part, slices=slices)
     report.print()
-    ours, theirs = (r["macro_f1"]["strict"]["value"] for r in (model, report.to_dict()))
+    theirs = report.macro_f1
     typer.echo(f"\nmacro-F1: model {ours:.3f}, baseline {theirs:.3f}, difference {ours - theirs:+.3f}")
 
 
@@ -353,5 +353,3 @@ def _stdin_format() -> str:
     return "jsonl" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "txt"
 
 
-if __name__ == "__main__":
-    main()

@@ -120,8 +120,7 @@ class Decider:
     ) -> None:
         self.schema, self.calibration, self.model = schema, calibration, model
         self.thresholds = np.array([thresholds[label] for label in schema.narrative_labels])
-        subs = [f"{label.label}/{sub}" for label in schema.narratives for sub in label.sub_labels]
-        self._keys = (*schema.narrative_labels, *schema.stance_labels, *schema.origin_labels, *subs)
+        self._keys = (*schema.narrative_labels, *schema.stance_labels, *schema.origin_labels)
 
     def tag(self, heads: Heads, rows: slice, spans: Sequence[tuple[int, int]], language: str) -> Tag:
         """The tag of one text.
@@ -147,13 +146,12 @@ class Decider:
         stance = heads.stance[top].round(DECIMALS)
         origin = _geometric_mean(heads.origin[rows]).round(DECIMALS)
         confidence = self._confidence(p, named)
-        joint = [(p[i] * sub).round(DECIMALS) for i, sub in enumerate(subs)]
         return Tag(
             narratives=self._narratives(p, named, subs),
             stance=_choice(stance, self.schema.stance_labels) if named.any() else None,
             origin=_choice(origin, self.schema.origin_labels, self.calibration.origin_threshold),
             confidence=confidence,
-            scores=dict(zip(self._keys, np.concatenate([p, stance, origin, *joint]).tolist(), strict=True)),
+            scores=dict(zip(self._keys, np.concatenate([p, stance, origin]).tolist(), strict=True)),
             reason=Reason.OK if confidence >= LOW_CONFIDENCE else Reason.LOW_CONFIDENCE,
             evidence=self._evidence(windows, named, spans),
             windows=len(spans),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -88,12 +88,7 @@ def require(extra: str, *modules: str) -> None:
     MissingExtraError
         Naming the modules that are missing and the exact command that installs them.
     """
-    missing = []
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except ModuleNotFoundError:
-            missing.append(module)
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
         raise MissingExtraError(
             f"This part of fimi-nlp needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not"

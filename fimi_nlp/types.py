@@ -91,7 +91,8 @@ class Tag:
         Calibrated chance that the narratives named are right; with none named, that there is none. 0 where the text
         was not read (see `reason`).
     scores : mapping of str to float
-        The calibrated probability of every label; empty where the text was not read.
+        The calibrated probability of every narrative, stance (given that a narrative is carried) and origin; empty
+        where the text was not read.
     reason : Reason
         ``OK``, or why to be careful.
     evidence : tuple of Evidence

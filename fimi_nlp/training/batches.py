@@ -66,9 +66,26 @@ class Targets:
         i = torch.as_tensor(index)
         return Targets(self.narratives[i], self.mask[i], self.subs[i], self.stance[i], self.origin[i])
 
+    def joined(self, other: Targets) -> Targets:
+        """The targets of passages joined with others, row by row: a join carries what either part carries.
+
+        A cell counts where both parts are annotated, or one of them surely carries the label. Where the parts
+        disagree on a choice, it is left out.
+        """
+        narratives = torch.maximum(self.narratives * self.mask, other.narratives * other.mask)
+        mask = torch.maximum(self.mask * other.mask, (narratives > 0.5).to(self.mask.dtype))
+        origin = torch.where(self.origin == other.origin, self.origin, IGNORE)
+        return Targets(narratives, mask, _either(self.subs, other.subs), _either(self.stance, other.stance), origin)
+
     def to(self, device: torch.device) -> Targets:
         """The targets on a device."""
         return Targets(*(getattr(self, name).to(device) for name in self.__slots__))
+
+
+def _either(one: Tensor, other: Tensor) -> Tensor:
+    """The choice that one part has, or that both share."""
+    both = torch.where(one == other, one, IGNORE)
+    return torch.where(one == IGNORE, other, torch.where(other == IGNORE, one, both))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +115,12 @@ def encode(texts: Sequence[str], base: BaseEncoder, max_tokens: int) -> Encoded:
     return Encoded(ids, cut)
 
 
-class Rows(Dataset[int]):
-    """A dataset of row numbers: tensors are built for a whole batch at once, by `Collate`."""
+#: A passage and the one joined to it, by row; -1 joins nothing.
+Pair = tuple[int, int]
+
+
+class Pairs(Dataset[Pair]):
+    """A dataset whose items are their own keys: tensors are built for a whole batch at once, by `Collate`."""
 
     def __init__(self, length: int) -> None:
         self.length = length
@@ -107,12 +128,15 @@ class Rows(Dataset[int]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, row: int) -> int:
-        return row
+    def __getitem__(self, pair: Pair) -> Pair:
+        return pair
 
 
-class LengthBuckets(Sampler[list[int]]):
-    """Batches of passages of similar length, in a random order that depends on seed and epoch alone.
+class LengthBuckets(Sampler[list[Pair]]):
+    """Batches of passages of similar length, in an order that depends on seed and epoch alone.
+
+    Some passages are joined with another one, drawn at random: that teaches the network to find a claim beside
+    sentences that have nothing to do with it.
 
     Parameters
     ----------
@@ -121,13 +145,27 @@ class LengthBuckets(Sampler[list[int]]):
     batch_size : int
         Passages in a batch.
     seed : int
-        Of the shuffle.
+        Of the order and of the joins.
+    joining : float
+        Share of the passages to join.
+    limit : int
+        Joins longer than this are not made.
     pool : int
         Passages are shuffled, then sorted within pools of this many batches: a larger pool pads less and mixes less.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, *, seed: int, pool: int = 40) -> None:
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        batch_size: int,
+        *,
+        seed: int,
+        joining: float = 0.0,
+        limit: int = 0,
+        pool: int = 40,
+    ) -> None:
         self.lengths, self.batch_size, self.seed, self.pool = lengths, batch_size, seed, pool
+        self.joining, self.limit = joining, limit
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -137,27 +175,38 @@ class LengthBuckets(Sampler[list[int]]):
     def __len__(self) -> int:
         return -(-len(self.lengths) // self.batch_size)
 
-    def __iter__(self) -> Iterator[list[int]]:
-        shuffle = random.Random(f"{self.seed}/{self.epoch}")  # noqa: S311 - an order, not a secret
+    def __iter__(self) -> Iterator[list[Pair]]:
+        draw = random.Random(f"{self.seed}/{self.epoch}")  # noqa: S311 - an order, not a secret
         rows = list(range(len(self.lengths)))
-        shuffle.shuffle(rows)
+        draw.shuffle(rows)
+        pairs = [(row, self._partner(row, draw)) for row in rows]
         span = self.batch_size * self.pool
-        pools = (sorted(rows[i : i + span], key=self.lengths.__getitem__) for i in range(0, len(rows), span))
-        batches = [
-            pool[i : i + self.batch_size] for pool in pools for i in range(0, len(pool), self.batch_size)
-        ]
-        shuffle.shuffle(batches)
+        pools = (sorted(pairs[i : i + span], key=self._length) for i in range(0, len(pairs), span))
+        batches = [pool[i : i + self.batch_size] for pool in pools for i in range(0, len(pool), self.batch_size)]
+        draw.shuffle(batches)
         yield from batches
+
+    def _partner(self, row: int, draw: random.Random) -> int:
+        if not self.joining or draw.random() >= self.joining:
+            return -1
+        partner = draw.randrange(len(self.lengths))
+        return partner if self.lengths[row] + self.lengths[partner] <= self.limit else -1
+
+    def _length(self, pair: Pair) -> int:
+        row, partner = pair
+        return self.lengths[row] + (self.lengths[partner] if partner >= 0 else 0)
 
 
 @dataclass(slots=True)
 class Collate:
-    """Builds padded tensors from row numbers.
+    """Builds padded tensors from pairs of rows.
 
     Attributes
     ----------
     ids : sequence of sequence of int
-        Token ids of all the passages.
+        Token ids of all the passages, special tokens included.
+    prefix, suffix : int
+        How many special tokens stand before and after a passage.
     pad : int
         Padding id.
     mask_id : int
@@ -169,21 +218,31 @@ class Collate:
     """
 
     ids: Sequence[Sequence[int]]
+    prefix: int
+    suffix: int
     pad: int
     mask_id: int = -1
     masking: float = 0.0
     special: frozenset[int] = frozenset()
 
-    def __call__(self, rows: Sequence[int]) -> dict[str, Tensor]:
-        """Row numbers, token ids and attention mask of a batch."""
-        width = max(len(self.ids[row]) for row in rows)
-        ids = torch.full((len(rows), width), self.pad, dtype=torch.long)
+    def __call__(self, pairs: Sequence[Pair]) -> dict[str, Tensor]:
+        """Rows, partners, token ids and attention mask of a batch."""
+        lines = [self._line(*pair) for pair in pairs]
+        ids = torch.full((len(lines), max(map(len, lines))), self.pad, dtype=torch.long)
         mask = torch.zeros_like(ids)
-        for i, row in enumerate(rows):
-            line = self.ids[row]
+        for i, line in enumerate(lines):
             ids[i, : len(line)] = torch.tensor(line)
             mask[i, : len(line)] = 1
         if self.masking and self.mask_id >= 0:
             hide = (torch.rand(ids.shape) < self.masking) & ~torch.isin(ids, torch.tensor(sorted(self.special)))
             ids = torch.where(hide, torch.full_like(ids, self.mask_id), ids)
-        return {"rows": torch.tensor(rows), "input_ids": ids, "attention_mask": mask}
+        rows, partners = torch.tensor(list(pairs)).T
+        return {"rows": rows, "partners": partners, "input_ids": ids, "attention_mask": mask}
+
+    def _line(self, row: int, partner: int) -> Sequence[int]:
+        line = self.ids[row]
+        if partner < 0:
+            return line
+        # Either order: which comes first is as random as which was drawn first.
+        other = self.ids[partner]
+        return [*line[: len(line) - self.suffix], *other[self.prefix :]]

@@ -61,7 +61,8 @@ def restore(
     Returns
     -------
     dict or None
-        The state that `save` was given; ``None`` where there is no checkpoint.
+        The state that `save` was given, and ``random``, the state of torch's generator; ``None`` where there is no
+        checkpoint.
 
     Raises
     ------
@@ -86,8 +87,8 @@ def restore(
         index, _, name = key.partition(".")
         slots.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
-    torch.set_rng_state(tensors["random"])
-    return state
+    # The caller sets the random state when it is about to go on: what it does until then may draw from it.
+    return {**state, "random": tensors["random"]}
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

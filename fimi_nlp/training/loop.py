@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from fimi_nlp.training import checkpoint
-from fimi_nlp.training.batches import IGNORE, Collate, LengthBuckets, Rows, Targets
+from fimi_nlp.training.batches import IGNORE, Collate, LengthBuckets, Pairs, Targets
 from fimi_nlp.training.model import NarrativeModel, split_subs
 
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ def predict(
     training = model.training
     model.eval()
     device = next(model.parameters()).device
-    collate = Collate(ids, pad)
+    collate = Collate(ids, 0, 0, pad)
     order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
     out: list[tuple[list[int], Tensor]] = []
     for start in range(0, len(order), _EVAL_BATCH):
         rows = order[start : start + _EVAL_BATCH]
-        batch = collate(rows)
+        batch = collate([(row, -1) for row in rows])
         inputs = (batch["input_ids"].to(device), batch["attention_mask"].to(device))
         if accelerator is None:
             logits = model(*inputs).logits
@@ -153,27 +153,48 @@ class Loop:
         settings = self.recipe.training
         self.model.to(self.accelerator.device)
         average = _average(self.model, settings.average)
-        sampler = LengthBuckets([len(line) for line in self.train.ids], settings.batch_size, seed=settings.seed)
+        sampler = LengthBuckets(
+            [len(line) for line in self.train.ids],
+            settings.batch_size,
+            seed=settings.seed,
+            joining=settings.joining,
+            limit=settings.max_tokens,
+        )
         optimizer = _optimizer(self.model, settings, fused=self.accelerator.device.type in {"cpu", "cuda"})
-        first = self._restore(average, optimizer) if resume else 0
+        state = self._restore(average, optimizer) if resume else None
+        first = len(self.history)
         model, optimizer, loader = self.accelerator.prepare(self.model, optimizer, self._loader(sampler))
         steps = settings.epochs * len(loader)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             getattr(optimizer, "optimizer", optimizer), lambda step: _rate(step + first * len(loader), steps, settings)
         )
+        if state is not None:
+            torch.set_rng_state(state["random"])
         for epoch in range(first, settings.epochs):
             if self._patience_spent():
                 break
             sampler.set_epoch(epoch)
+            # accelerate counts epochs of its own, from 0, and would tell the sampler those.
+            loader.set_epoch(epoch)
             record = self._epoch(epoch, model, average, optimizer, schedule, loader)
             self._finish(record, average, optimizer)
+        # The accelerator wraps `forward` for mixed precision; what is exported must run as it was written.
+        self.model = self.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
         checkpoint.load_model(self.model, self.folder / BEST)
         return self.history
 
     def _loader(self, sampler: LengthBuckets) -> Any:
         settings, base = self.recipe.training, self.base
-        collate = Collate(self.train.ids, base.pad, base.mask, settings.token_masking, base.special)
-        return DataLoader(Rows(len(self.train.ids)), batch_sampler=sampler, collate_fn=collate)
+        collate = Collate(
+            self.train.ids,
+            len(base.prefix),
+            len(base.suffix),
+            base.pad,
+            base.mask,
+            settings.token_masking,
+            base.special,
+        )
+        return DataLoader(Pairs(len(self.train.ids)), batch_sampler=sampler, collate_fn=collate)
 
     def _epoch(
         self, epoch: int, model: nn.Module, average: AveragedModel | None, optimizer: Any, schedule: Any, loader: Any
@@ -181,7 +202,7 @@ class Loop:
         model.train()
         start, total, seen = time.perf_counter(), 0.0, 0
         for batch in self._bar(loader, epoch):
-            targets = self.train.targets.rows(batch["rows"].cpu()).to(self.accelerator.device)
+            targets = self._targets(batch["rows"].cpu(), batch["partners"].cpu()).to(self.accelerator.device)
             with self.accelerator.autocast():
                 logits = model(batch["input_ids"], batch["attention_mask"]).logits
             loss = loss_of(logits.float(), targets, self.model, self.recipe.loss)
@@ -202,6 +223,11 @@ class Loop:
             "dev_average_precision": round(macro_average_precision(logits, self.dev.targets), 4),
             "passages_per_second": round(seen * self.accelerator.num_processes / seconds, 1),
         }
+
+    def _targets(self, rows: Tensor, partners: Tensor) -> Targets:
+        alone = self.train.targets.rows(rows)
+        # A passage without a partner is joined with itself, which changes nothing.
+        return alone.joined(self.train.targets.rows(torch.where(partners < 0, rows, partners)))
 
     def _bar(self, loader: Any, epoch: int) -> Any:
         from rich.console import Console
@@ -237,14 +263,13 @@ class Loop:
                 highlight=False,
             )
 
-    def _restore(self, average: AveragedModel | None, optimizer: torch.optim.Optimizer) -> int:
-        """Read the checkpoint; the number of epochs that it has behind it."""
+    def _restore(self, average: AveragedModel | None, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+        """Read the checkpoint, where there is one, and take over its history."""
         state = checkpoint.restore(
             self.folder, model=self.model, average=average, optimizer=optimizer, same=self._same()
         )
-        if state is not None:
-            self.history[:] = state["history"]
-        return len(self.history)
+        self.history[:] = state["history"] if state else []
+        return state
 
     def _same(self) -> dict[str, Any]:
         recipe = self.recipe.to_dict()

@@ -105,6 +105,9 @@ class TrainingPart:
         Largest norm of the gradient.
     token_masking : float
         Share of the tokens hidden from the encoder, anew in each epoch.
+    joining : float
+        Share of the passages that are joined with another one, anew in each epoch: a claim must be found beside
+        sentences that have nothing to do with it.
     average : float
         Decay of the exponential moving average of the weights, which is what is kept; 0 keeps the last weights.
     max_tokens : int
@@ -123,6 +126,7 @@ class TrainingPart:
     warmup: float = 0.06
     clip: float = 1.0
     token_masking: float = 0.1
+    joining: float = 0.25
     average: float = 0.999
     max_tokens: int = 192
     precision: str = "auto"
@@ -153,8 +157,24 @@ class ExportPart:
     """
 
     limit: int = 192
-    window: int = 128
+    window: int = 96
     parity_texts: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class CardPart:
+    """What the model card says beside figures; Markdown.
+
+    Attributes
+    ----------
+    data : str
+        Where the texts come from, and how and by whom they were labelled.
+    limits : str
+        What the model should not be trusted with.
+    """
+
+    data: str = "Not described."
+    limits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +193,8 @@ class Recipe:
         Weights of the heads.
     export : ExportPart
         The bundle.
+    card : CardPart
+        Its description.
 
     Examples
     --------
@@ -188,6 +210,7 @@ class Recipe:
     training: TrainingPart = field(default_factory=TrainingPart)
     loss: LossPart = field(default_factory=LossPart)
     export: ExportPart = field(default_factory=ExportPart)
+    card: CardPart = field(default_factory=CardPart)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Recipe:
@@ -248,6 +271,7 @@ class Recipe:
             "training.head_learning_rate": (0 < t.head_learning_rate < 1, "between 0 and 1"),
             "training.warmup": (0 <= t.warmup < 1, "from 0 to below 1"),
             "training.token_masking": (0 <= t.token_masking < 1, "from 0 to below 1"),
+            "training.joining": (0 <= t.joining <= 1, "from 0 to 1"),
             "training.average": (0 <= t.average < 1, "from 0 to below 1"),
             "training.precision": (t.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
             "data.unsure_target": (0.5 < self.data.unsure_target <= 1, "above 0.5, up to 1"),
@@ -270,6 +294,7 @@ _PARTS: dict[str, type[Any]] = {
     "training": TrainingPart,
     "loss": LossPart,
     "export": ExportPart,
+    "card": CardPart,
 }
 
 

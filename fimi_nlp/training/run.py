@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fimi_nlp import __version__
-from fimi_nlp.bundle import CARD, CONFIG, METRICS, MODEL, TOKENIZER
+from fimi_nlp.bundle import CARD, CONFIG, METRICS, MODEL, TOKENIZER, Bundle
 from fimi_nlp.errors import RecipeError, require
 from fimi_nlp.schema import LabelSchema
 
@@ -25,7 +25,7 @@ from accelerate.utils import set_seed
 from fimi_nlp.data import Corpus
 from fimi_nlp.training import calibrate, export
 from fimi_nlp.training.batches import Encoded, Targets, encode
-from fimi_nlp.training.card import write_card
+from fimi_nlp.training.card import card
 from fimi_nlp.training.encoders import BaseEncoder, load_encoder
 from fimi_nlp.training.lexical import fit_lexical
 from fimi_nlp.training.loop import Loop, Split, predict
@@ -36,7 +36,7 @@ from fimi_nlp.training.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
+    from fimi_nlp.evaluation import Report
 
 _PACKAGES = ("torch", "transformers", "accelerate", "scikit-learn", "onnx", "onnxruntime", "numpy", "tokenizers")
 
@@ -51,13 +51,13 @@ class TrainingResult:
         The folder that `fimi_nlp.load` takes.
     run : Path
         Checkpoints, log and plot.
-    metrics : dict
-        What ``metrics.json`` holds: a report for each split.
+    reports : dict of str to Report
+        For each split but the training one; ``metrics.json`` holds the same.
     """
 
     bundle: Path
     run: Path
-    metrics: dict[str, Any]
+    reports: dict[str, Report]
 
 
 def train(
@@ -112,7 +112,7 @@ def train(
     targets = Targets.of(parts["train"], recipe.data.unsure_target)
     sizes = head_sizes(corpus.schema)
     model = build_model(base, sizes, recipe)
-    history = Loop(
+    loop = Loop(
         recipe,
         model,
         base,
@@ -122,7 +122,9 @@ def train(
         fingerprint=corpus.fingerprint,
         accelerator=accelerator,
         progress=progress,
-    ).run(resume=resume)
+    )
+    history = loop.run(resume=resume)
+    model = loop.model
     plot_history(history, folder / "training.png")
     if recipe.model.lexical:
         model.lexical = fit_lexical(encoded["train"].ids, targets, sizes, base.vocabulary, recipe.model)
@@ -130,10 +132,10 @@ def train(
     record = _record(recipe, corpus, parts, encoded, history, accelerator, started)
     staging = folder / "bundle"
     _export(model.cpu(), base, parts["dev"], encoded["dev"], recipe, record, staging)
-    metrics = _measure(staging, parts, progress=progress)
-    write_card(staging)
+    reports = _measure(staging, parts, progress=progress)
+    (staging / CARD).write_text(card(Bundle.read(staging), reports), encoding="utf-8")
     export.publish(staging, Path(out), (CONFIG, MODEL, TOKENIZER, CARD, METRICS))
-    return TrainingResult(Path(out), folder, metrics)
+    return TrainingResult(Path(out), folder, reports)
 
 
 def head_sizes(schema: LabelSchema) -> HeadSizes:
@@ -167,7 +169,7 @@ def _read(recipe: Recipe) -> tuple[Corpus, dict[str, Corpus]]:
             there = ", ".join(sorted({str(passage.split) for passage in corpus}))
             raise RecipeError(
                 f"The corpus has no passages of split '{names[role]}' (for {role}).",
-                remedy=f"Splits there are: {there}. Make them with `fimi-nlp data split`, or name them in [data].",
+                remedy=f"Splits there are: {there}. Make them with `fimi_nlp.data.split`, or name them in [data].",
             )
     return corpus, parts
 
@@ -209,19 +211,22 @@ def _export(
     )
 
 
-def _measure(folder: Path, parts: dict[str, Corpus], *, progress: bool) -> dict[str, Any]:
+def _measure(folder: Path, parts: dict[str, Corpus], *, progress: bool) -> dict[str, Report]:
     """Figures of the staged bundle through the public API, written beside it."""
     from fimi_nlp.evaluation import evaluate
     from fimi_nlp.tagger import load
 
     (folder / METRICS).write_text("{}\n", encoding="utf-8")
     tagger = load(folder)
-    metrics = {
-        name: evaluate(tagger, part, progress=progress).to_dict() for name, part in parts.items() if name != "train"
+    reports = {
+        name: evaluate(tagger, part, slices=("source", "kind"), progress=progress)
+        for name, part in parts.items()
+        if name != "train"
     }
-    text = json.dumps({"model": tagger.bundle.name, "mode": tagger.mode.value, "splits": metrics}, indent=1)
+    figures = {name: report.to_dict() for name, report in reports.items()}
+    text = json.dumps({"model": tagger.bundle.name, "mode": tagger.mode.value, "splits": figures}, indent=1)
     (folder / METRICS).write_text(text + "\n", encoding="utf-8")
-    return metrics
+    return reports
 
 
 def _record(
