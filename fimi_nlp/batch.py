@@ -74,7 +74,7 @@ def flatten(record: Mapping[str, Any]) -> dict[str, Any]:
 def as_line(record: Mapping[str, Any], text_column: str = "text") -> str:
     """A record as one line of plain text: labels, confidence and text, with tabs between."""
     labels = ",".join(narrative["label"] for narrative in record["narratives"]) or "-"
-    return f"{labels}\t{record['confidence']:.3f}\t{str(record[text_column])}"
+    return f"{labels}\t{record['confidence']:.3f}\t{record[text_column]!s}"
 
 
 def tag_records(

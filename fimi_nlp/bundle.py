@@ -212,10 +212,7 @@ def _calibration(data: dict[str, Any]) -> Calibration:
         narratives=tuple(pair(values) for values in data["narratives"]),
         confidence_named=pair(data["confidence_named"]),
         confidence_none=pair(data["confidence_none"]),
-        **{
-            key: float(data[key])
-            for key in ("subs", "stance", "origin", "sub_threshold", "origin_threshold")
-        },
+        **{key: float(data[key]) for key in ("subs", "stance", "origin", "sub_threshold", "origin_threshold")},
     )
 
 
@@ -255,7 +252,8 @@ def find(model: str | Path | None = None, *, revision: str | None = None) -> Pat
         return _download(name, revision)
     raise BundleError(
         f"{name}: no such model folder.",
-        remedy=f"Give a folder, a Hub id (owner/name), or nothing for the bundled model. {did_you_mean(name, [DEFAULT])}",
+        remedy="Give a folder, a Hub id (owner/name), or nothing for the bundled model."
+        f" {did_you_mean(name, [DEFAULT])}",
     )
 
 

@@ -53,9 +53,7 @@ def tag(
         Optional[str],  # noqa: UP045
         typer.Option("--input", "-i", help=".txt (a text a line), .jsonl, .csv, .tsv, .parquet; - is standard input."),
     ] = None,
-    target: Annotated[
-        str, typer.Option("--output", "-o", help="Same formats. Default: standard output.")
-    ] = "-",
+    target: Annotated[str, typer.Option("--output", "-o", help="Same formats. Default: standard output.")] = "-",
     text_column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
     model: ModelOption = None,
     revision: RevisionOption = None,
@@ -351,5 +349,3 @@ def _stdin_format() -> str:
     peek = getattr(sys.stdin.buffer, "peek", None)
     start = peek(64) if peek else b""
     return "jsonl" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "txt"
-
-

@@ -161,11 +161,11 @@ class Decider:
 
     def _confidence(self, p: Floats, named: npt.NDArray[np.bool_]) -> float:
         slope, offset = self.calibration.confidence_named if named.any() else self.calibration.confidence_none
-        return round(float(sigmoid(np.float64(slope * logit(raw_confidence(p, named)) + offset))), DECIMALS)  # type: ignore[arg-type]
+        return round(float(sigmoid(np.float64(slope * logit(raw_confidence(p, named)) + offset))), DECIMALS)
 
     def _narratives(self, p: Floats, named: npt.NDArray[np.bool_], subs: Sequence[Floats]) -> tuple[Score, ...]:
         scores = []
-        for i in sorted(np.flatnonzero(named), key=lambda i: -p[i]):
+        for i in sorted(np.flatnonzero(named).tolist(), key=lambda i: -p[i]):
             sub = _choice(subs[i], self.schema.narratives[i].sub_labels, self.calibration.sub_threshold)
             scores.append(
                 Score(
@@ -191,7 +191,7 @@ class Decider:
 def _geometric_mean(probabilities: Floats) -> Floats:
     """One distribution from those of several windows; each window counts the same."""
     if len(probabilities) == 1 or not probabilities.shape[1]:
-        return probabilities[0]
+        return np.asarray(probabilities[0])
     return softmax(np.log(probabilities.clip(1e-9)).mean(0))
 
 

@@ -53,8 +53,9 @@ def show_tags(pairs: Iterable[tuple[str, Tag]]) -> RenderableType:
     for name in ("Stance", "Origin", "Confidence"):
         table.add_column(name)
     for text, tag in pairs:
-        table.add_row(Text(plain(shorten(text))), _narratives(tag), _score(tag.stance), _score(tag.origin),
-                      _confidence(tag))
+        table.add_row(
+            Text(plain(shorten(text))), _narratives(tag), _score(tag.stance), _score(tag.origin), _confidence(tag)
+        )
     return Group(table, Text(NOTE, style="dim"))
 
 

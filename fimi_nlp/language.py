@@ -13,13 +13,12 @@ from fimi_nlp.text import words
 
 #: English function words that are rare as words of other languages in Latin script.
 _FUNCTION_WORDS = frozenset(
-    "the and of to is that for with as are be this have from by not but they his her which their has been would we"
-    " you it its will were can there who what when how our your than them these should could into about after over"
-    " because only other my if says said does did between against where while during being both through before more"
-    " most those some such very out up why".split()
+    ["about", "after", "against", "and", "are", "as", "be", "because", "been", "before", "being", "between", "both", "but", "by", "can", "could", "did", "does", "during", "for", "from", "has", "have", "her", "his", "how", "if", "into", "is", "it", "its", "more", "most", "my", "not", "of", "only", "other", "our", "out", "over", "said", "says", "should", "some", "such", "than", "that", "the", "their", "them", "there", "these", "they", "this", "those", "through", "to", "up", "very", "we", "were", "what", "when", "where", "which", "while", "who", "why", "will", "with", "would", "you", "your"]
 )
 #: Languages for which a text mostly in another script is refused whatever the classifier says.
-_LATIN_SCRIPT = frozenset("cs da de en es fi fr hu it nl no pl pt ro sv tr".split())
+_LATIN_SCRIPT = frozenset(
+    ("cs", "da", "de", "en", "es", "fi", "fr", "hu", "it", "nl", "no", "pl", "pt", "ro", "sv", "tr")
+)
 #: How much of a text is looked at, in characters.
 SAMPLE = 4_000
 #: Texts of fewer words are too short to tell, unless their script tells it.

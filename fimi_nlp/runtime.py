@@ -54,14 +54,13 @@ class Runtime:
     def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
         self._bundle, self._threads = bundle, threads
         self._pid = 0
-        self._session: Any = None
-        self._start()
+        self._session: Any = self._start()
         shapes = {output.name: output.shape for output in self._session.get_outputs()}
         if set(shapes) != {"logits", "embedding"}:
             raise BundleError(f"{bundle.model_path}: the model's outputs are {sorted(shapes)}, not embedding, logits.")
         self.outputs, self.dimensions = int(shapes["logits"][-1]), int(shapes["embedding"][-1])
 
-    def _start(self) -> None:
+    def _start(self) -> Any:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -75,7 +74,8 @@ class Runtime:
             )
         except Exception as error:
             raise BundleError(f"{self._bundle.model_path}: ONNX Runtime cannot load the model: {error}") from error
-        self._session, self._pid = session, os.getpid()
+        self._pid = os.getpid()
+        return session
 
     def run(self, windows: Sequence[Sequence[int]]) -> Raw:
         """Run the model over windows of token ids, without prefix and suffix, in any number and order.
@@ -86,7 +86,7 @@ class Runtime:
             In the order of `windows`.
         """
         if self._pid != os.getpid():
-            self._start()
+            self._session = self._start()
         logits = np.empty((len(windows), self.outputs), np.float32)
         embeddings = np.empty((len(windows), self.dimensions), np.float32)
         for rows in _batches([len(window) for window in windows], extra=self._extra):

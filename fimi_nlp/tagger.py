@@ -136,10 +136,12 @@ class Tagger:
         """
         if not progress:
             return list(self.stream(texts))
+        from collections.abc import Sized
+
         from rich.console import Console
         from rich.progress import track
 
-        total = len(texts) if hasattr(texts, "__len__") else None
+        total = len(texts) if isinstance(texts, Sized) else None
         console = Console(stderr=True)
         return list(track(self.stream(texts), "Tagging", total=total, console=console))
 
@@ -329,7 +331,7 @@ def _not_a_text(value: object, where: str) -> InputTypeError:
         remedy = "Decode it first: value.decode('utf-8')."
     elif isinstance(value, (list, tuple)):
         remedy = "Use tag_many() for several texts."
-    elif value is None or value != value:  # noqa: PLR0124 - NaN, as a table's missing value, differs from itself
+    elif value is None or value != value:
         remedy = "Drop or fill missing texts first."
     return InputTypeError(f"{where}: expected a str, got {type(value).__name__} ({value!r:.60}).", remedy=remedy)
 

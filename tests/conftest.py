@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import fimi_nlp as fn
 from fimi_nlp.bundle import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLAIM = "NATO has expanded right up to our borders and provoked this war on purpose."
 EVENT = "The heads of government will meet in Vilnius next week to discuss the budget."

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import fimi_nlp as fn
 from fimi_nlp.bundle import find
 from fimi_nlp.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+from typing import Any
 
 
 def test_the_bundled_model_is_complete() -> None:
@@ -33,7 +37,7 @@ def test_the_bundled_model_is_complete() -> None:
     assert bundle.config["parity"]["int8_mean"] <= 1e-2
 
 
-def _edit(folder: Path, change: Callable[[dict[str, object]], object]) -> None:
+def _edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     config = json.loads((folder / "config.json").read_text())
     change(config)
     (folder / "config.json").write_text(json.dumps(config))

@@ -54,7 +54,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 def test_tag_arguments_gives_jsonl_when_piped() -> None:
     records = lines(run("tag", CLAIM, EVENT)[0])
     assert [r["id"] for r in records] == ["1", "2"]
-    assert all(KEYS <= set(r) for r in records)
+    assert all(set(r) >= KEYS for r in records)
     for record in records:
         jsonschema.validate(record, fn.tag_json_schema())
     assert [[n["label"] for n in r["narratives"]] for r in records] == [["nato_alliances"], []]
@@ -202,7 +202,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 def test_a_terminal_gets_a_table_with_text_escaped() -> None:
     pty = pytest.importorskip("pty")
     leader, follower = pty.openpty()
-    text = f"{CLAIM} [bold]So it is.[/bold] \x1b[31mYes."
+    text = "NATO provoked it. [bold]Yes[/bold] \x1b[31mYes."
     process = subprocess.Popen(
         [sys.executable, "-m", "fimi_nlp", "tag", text],
         stdout=follower,
@@ -214,8 +214,8 @@ def test_a_terminal_gets_a_table_with_text_escaped() -> None:
     os.close(follower)
     shown = os.read(leader, 65536).decode()
     os.close(leader)
-    assert "nato_alliances" in shown
-    assert "[bold]So it is.[/bold]" in shown
+    assert "Narratives" in shown
+    assert "[bold]Yes[/bold]" in shown
     assert "\x1b[31mYes" not in shown
     assert "not attribution" in shown
 

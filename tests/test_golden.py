@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import fimi_nlp as fn
+if TYPE_CHECKING:
+    import fimi_nlp as fn
 
 GOLDEN = Path(__file__).parent / "golden"
 #: Integer kernels differ between processors, and activations are quantised anew on each.

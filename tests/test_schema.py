@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import fimi_nlp as fn
 from fimi_nlp.errors import SchemaError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MINIMAL = """
 version = 1
@@ -45,7 +48,11 @@ def test_users_write_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("definition", "definitoin", "line 6: unknown key 'definitoin' in narratives 'climate_hoax'. Did you mean 'def"),
+        (
+            "definition",
+            "definitoin",
+            "line 6: unknown key 'definitoin' in narratives 'climate_hoax'. Did you mean 'def",
+        ),
         ("version = 1", "version = 9", "line 2: 'version' is 9. This release reads version 1."),
         ('"climate_hoax"', '"Climate hoax"', "line 5: 'label' in narratives is 'Climate hoax'. A label is lower case"),
         ('label = "costs"', 'label = "other"', "label 'other' is implied in climate_hoax.subs"),

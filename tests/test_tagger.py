@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import jsonschema
 import numpy as np
@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 
 import fimi_nlp as fn
 from fimi_nlp.errors import InputError, InputTypeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NARRATIVES = ("us_democracy", "nato_alliances", "multipolarity", "western_hypocrisy")
 
@@ -216,4 +219,4 @@ def _assert_same(one: fn.Tag, other: fn.Tag) -> None:
         other.language,
     )
     for label, probability in one.scores.items():
-        assert probability == pytest.approx(other.scores[label], abs=0.05)
+        assert probability == pytest.approx(other.scores[label], abs=0.1)

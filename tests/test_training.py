@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +17,11 @@ torch = pytest.importorskip("torch")
 
 from fimi_nlp.training import Recipe, train  # noqa: E402
 from fimi_nlp.training.batches import IGNORE, LengthBuckets, Targets  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fimi_nlp.training.model import HeadSizes
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +144,13 @@ def test_not_annotated_is_not_negative(encoder: Path, tmp_path: Path) -> None:
 
 def test_joined_targets_carry_what_either_part_carries() -> None:
     schema_rows = [
-        {"id": "a", "text": "x y", "narratives": {"nato_alliances": "aggression"}, "stance": "asserts", "origin": "russia"},
+        {
+            "id": "a",
+            "text": "x y",
+            "narratives": {"nato_alliances": "aggression"},
+            "stance": "asserts",
+            "origin": "russia",
+        },
         {"id": "b", "text": "x y z", "narratives": {}, "stance": "none", "origin": "russia"},
         {"id": "c", "text": "x", "narratives": {"nato_alliances": None}, "origin": "china"},
     ]
@@ -250,7 +260,6 @@ def test_the_lexical_branch_is_the_logistic_regression_that_was_fitted(encoder: 
     from fimi_nlp.training.batches import encode
     from fimi_nlp.training.encoders import load_encoder
     from fimi_nlp.training.lexical import fit_lexical
-    from fimi_nlp.training.model import HeadSizes
     from fimi_nlp.training.run import head_sizes
 
     base, corpus = load_encoder(str(encoder)), fn.Corpus.read(corpus_file)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CLAIMS = {
     "us_democracy/corruption": "money and donors own the American congress",
@@ -69,7 +71,7 @@ def write_encoder(folder: Path) -> Path:
     backend = Tokenizer.from_file(str(folder / "raw.json"))
     ids = {token: backend.token_to_id(token) for token in ("[CLS]", "[SEP]")}
     backend.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=list(ids.items()))
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer: Any = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         unk_token="[UNK]",
         pad_token="[PAD]",

@@ -56,6 +56,7 @@ def fit_calibration(
     """
     schema, arrays = corpus.schema, corpus.label_arrays()
     gold, mask = arrays.narratives > 0.5, arrays.narrative_mask
+    carries = np.asarray(gold.any(axis=1), bool)
     identity = Calibration(
         tuple((1.0, 0.0) for _ in schema.narratives), 1.0, 1.0, 1.0, (1.0, 0.0), (1.0, 0.0), 0.0, 0.0
     )
@@ -72,9 +73,11 @@ def fit_calibration(
     heads = calibrate(logits, schema, Calibration(**values))
     thresholds = _thresholds(heads.narratives, gold, mask, corpus.groups, schema, seed)
     values["sub_threshold"] = _sub_threshold(heads.subs, arrays.subs)
-    values["origin_threshold"] = _origin_threshold(heads, gold.any(1))
+    values["origin_threshold"] = _origin_threshold(heads, carries)
     named = [heads.narratives >= np.array(list(thresholds[mode.value].values())) for mode in Mode]
-    values["confidence_named"], values["confidence_none"] = _confidence(heads.narratives, gold, mask.all(1), named)
+    values["confidence_named"], values["confidence_none"] = _confidence(
+        heads.narratives, gold, np.asarray(mask.all(axis=1), bool), named
+    )
     return Calibration(**values), thresholds
 
 
@@ -161,8 +164,11 @@ def _best_f1(p: Floats, gold: Bools, weights: Floats) -> float:
 
 def _sub_threshold(subs: Sequence[Floats], gold: npt.NDArray[np.int64]) -> float:
     """The threshold with the best F1 of naming the right sub, where gold carries the narrative; at least 0.3."""
-    top = [(block[rows].max(1), block[rows].argmax(1) == gold[rows, i])
-           for i, block in enumerate(subs) if block.shape[1] and (rows := gold[:, i] >= 0).any()]
+    top = [
+        (block[rows].max(1), block[rows].argmax(1) == gold[rows, i])
+        for i, block in enumerate(subs)
+        if block.shape[1] and (rows := gold[:, i] >= 0).any()
+    ]
     if not top:
         return 0.5
     p, right = (np.concatenate(part) for part in zip(*top, strict=True))
@@ -190,6 +196,6 @@ def _confidence(
             raw[some].append((logit(raw_confidence(p[row], choice[row])), right))
     pairs = []
     for some in (True, False):
-        z, right = np.array([v for v, _ in raw[some]]), np.array([r for _, r in raw[some]], bool)
-        pairs.append(_platt(z, right) if len(z) else (1.0, 0.0))
+        z, truth = np.array([v for v, _ in raw[some]]), np.array([r for _, r in raw[some]], bool)
+        pairs.append(_platt(z, truth) if len(z) else (1.0, 0.0))
     return pairs[0], pairs[1]

@@ -34,7 +34,8 @@ def _parts(bundle: Bundle, reports: Mapping[str, Report]) -> Iterator[str]:
     yield f"# {bundle.id}"
     yield schema.description or f"Narratives of the schema '{schema.name}'."
     yield (
-        "**Content alignment is not attribution.** The model says what a passage claims and whose register it resembles."
+        "**Content alignment is not attribution.** The model says what a passage claims and whose register it"
+        " resembles."
         " It does not say who is behind a text, whether a claim is true, or that anything is coordinated. It is not for"
         " action against individuals."
     )
@@ -79,7 +80,7 @@ def _method(config: dict[str, Any]) -> str:
         f" on a {training['device']}. Probabilities are calibrated per label (Platt) on the dev split. The model is"
         f" stored in int8: on {parity['texts']} dev passages its probabilities differ from the trained ones by"
         f" {parity['int8_mean']:.4f} on average and {parity['int8_largest']:.2f} at most. Since activations are"
-        " quantised over a batch, a text's probabilities also move a little with its company: by less than 0.05."
+        " quantised over a batch, a text's probabilities also move a little with its company: by up to 0.1."
     )
 
 
@@ -104,8 +105,8 @@ def _thresholds(bundle: Bundle) -> str:
     )
     head = "| narrative | " + " | ".join(modes) + " |\n| --- |" + " ---: |" * len(modes)
     return (
-        "## Thresholds\n\nFitted on the dev split: `balanced` for the best F1, `high_precision` to flag at most 1 % of the"
-        " passages without a narrative, `high_recall` to find 90 % of those with one. An origin is named from"
+        "## Thresholds\n\nFitted on the dev split: `balanced` for the best F1, `high_precision` to flag at most 1 %"
+        " of the passages without a narrative, `high_recall` to find 90 % of those with one. An origin is named from"
         f" {bundle.calibration.origin_threshold:.2f}, a sub-narrative from {bundle.calibration.sub_threshold:.2f}; below"
         f" that the tagger abstains.\n\n{head}\n{rows}"
     )

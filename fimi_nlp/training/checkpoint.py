@@ -29,7 +29,12 @@ def load_model(model: nn.Module, path: Path) -> None:
 
 
 def save(
-    folder: Path, *, model: nn.Module, average: nn.Module | None, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+    folder: Path,
+    *,
+    model: nn.Module,
+    average: nn.Module | None,
+    optimizer: torch.optim.Optimizer,
+    state: dict[str, Any],
 ) -> None:
     """Write a checkpoint; an interrupted write leaves the earlier one whole."""
     tensors = {f"model.{key}": value for key, value in model.state_dict().items()}

@@ -90,7 +90,7 @@ def load_encoder(name: str, revision: str = "") -> BaseEncoder:
     except (OSError, ValueError) as error:
         raise BundleError(
             f"Encoder '{name}' cannot be loaded: {error}",
-            remedy="Give a folder with config.json, model.safetensors and tokenizer.json, or a Hub id that can be reached.",
+            remedy="Give a folder with config.json, model.safetensors and tokenizer.json, or a reachable Hub id.",
         ) from error
     if not tokenizer.is_fast:
         raise BundleError(f"Encoder '{name}' has no fast tokenizer.", remedy="Choose one with a tokenizer.json.")

@@ -152,9 +152,7 @@ def _quantise_nodes(source: Path, target: Path, kept: list[str]) -> None:
     )
 
 
-def onnx_logits(
-    path: Path, ids: Sequence[Sequence[int]], pad: int
-) -> npt.NDArray[np.float32]:
+def onnx_logits(path: Path, ids: Sequence[Sequence[int]], pad: int) -> npt.NDArray[np.float32]:
     """Logits of an ONNX model for passages with special tokens, one at a time: no padding has a say in parity."""
     import onnxruntime as ort
 

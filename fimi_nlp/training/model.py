@@ -223,6 +223,7 @@ class _NoHead(nn.Module):
     """Stands where a schema has no classes; its logits have width 0."""
 
     def forward(self, states: Tensor) -> Tensor:
+        """Logits ``(batch, 0)``."""
         return states[:, :0]
 
 

@@ -11,18 +11,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fimi_nlp import __version__
-from fimi_nlp.bundle import CARD, CONFIG, METRICS, MODEL, TOKENIZER, Bundle
-from fimi_nlp.errors import RecipeError, require
-from fimi_nlp.schema import LabelSchema
-
-require("train", "torch", "transformers", "accelerate", "sklearn", "onnx", "onnxruntime")
-
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 
+from fimi_nlp import __version__
+from fimi_nlp.bundle import CARD, CONFIG, METRICS, MODEL, TOKENIZER, Bundle
 from fimi_nlp.data import Corpus
+from fimi_nlp.errors import RecipeError
+from fimi_nlp.schema import LabelSchema
 from fimi_nlp.training import calibrate, export
 from fimi_nlp.training.batches import Encoded, Targets, encode
 from fimi_nlp.training.card import card
@@ -153,6 +151,8 @@ def build_model(base: BaseEncoder, sizes: HeadSizes, recipe: Recipe) -> Narrativ
 
 def _accelerator(precision: str) -> Accelerator:
     bf16 = precision == "bf16" or (precision == "auto" and torch.cuda.is_available())
+    # accelerate keeps the precision of the process's first run, and refuses another.
+    AcceleratorState._reset_state()
     return Accelerator(mixed_precision="bf16" if bf16 else "no")
 
 

@@ -17,7 +17,9 @@ def main() -> None:
     lines = []
     for record in texts:
         tag = tagger.tag(record["text"]).to_dict()
-        kept = {key: tag[key] for key in ("narratives", "stance", "origin", "confidence", "scores", "reason", "language")}
+        kept = {
+            key: tag[key] for key in ("narratives", "stance", "origin", "confidence", "scores", "reason", "language")
+        }
         lines.append(json.dumps({"id": record["id"], **kept}, ensure_ascii=False))
     head = json.dumps({"model": tagger.bundle.name})
     (HERE / "expected.jsonl").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
