@@ -13,7 +13,12 @@ from fimi_nlp.text import words
 
 #: English function words that are rare as words of other languages in Latin script.
 _FUNCTION_WORDS = frozenset(
-    ["about", "after", "against", "and", "are", "as", "be", "because", "been", "before", "being", "between", "both", "but", "by", "can", "could", "did", "does", "during", "for", "from", "has", "have", "her", "his", "how", "if", "into", "is", "it", "its", "more", "most", "my", "not", "of", "only", "other", "our", "out", "over", "said", "says", "should", "some", "such", "than", "that", "the", "their", "them", "there", "these", "they", "this", "those", "through", "to", "up", "very", "we", "were", "what", "when", "where", "which", "while", "who", "why", "will", "with", "would", "you", "your"]
+    """
+    about after against and are as be because been before being between both but by can could did does during
+    for from has have her his how if into is it its more most my not of only other our out over said says
+    should some such than that the their them there these they this those through to up very we were what when
+    where which while who why will with would you your
+    """.split()
 )
 #: Languages for which a text mostly in another script is refused whatever the classifier says.
 _LATIN_SCRIPT = frozenset(

@@ -71,7 +71,8 @@ def write_encoder(folder: Path) -> Path:
     backend = Tokenizer.from_file(str(folder / "raw.json"))
     ids = {token: backend.token_to_id(token) for token in ("[CLS]", "[SEP]")}
     backend.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=list(ids.items()))
-    tokenizer: Any = PreTrainedTokenizerFast(
+    make: Any = PreTrainedTokenizerFast
+    tokenizer = make(
         tokenizer_object=backend,
         unk_token="[UNK]",
         pad_token="[PAD]",

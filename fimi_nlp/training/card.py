@@ -107,6 +107,6 @@ def _thresholds(bundle: Bundle) -> str:
     return (
         "## Thresholds\n\nFitted on the dev split: `balanced` for the best F1, `high_precision` to flag at most 1 %"
         " of the passages without a narrative, `high_recall` to find 90 % of those with one. An origin is named from"
-        f" {bundle.calibration.origin_threshold:.2f}, a sub-narrative from {bundle.calibration.sub_threshold:.2f}; below"
-        f" that the tagger abstains.\n\n{head}\n{rows}"
+        f" {bundle.calibration.origin_threshold:.2f}, a sub-narrative from {bundle.calibration.sub_threshold:.2f};"
+        f" below that the tagger abstains.\n\n{head}\n{rows}"
     )

@@ -52,7 +52,8 @@ class HeadSizes(NamedTuple):
 class Encoder(Protocol):
     """What the network needs of a transformers encoder."""
 
-    def __call__(self, *, input_ids: Tensor, attention_mask: Tensor) -> object: ...
+    def __call__(self, *, input_ids: Tensor, attention_mask: Tensor) -> object:
+        """Token states as ``last_hidden_state``."""
 
 
 class LabelAttention(nn.Module):
