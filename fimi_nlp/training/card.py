@@ -76,7 +76,7 @@ def _method(config: dict[str, Any]) -> str:
     shown = ", ".join(f"{key} {value}" for key, value in settings.items())
     return (
         f"## Method\n\nThe encoder `{config['base_model']['id']}` with label-wise attention and a head per question,"
-        f" {lexical}trained with {shown}, seed {recipe['training']['seed']}, in {training['seconds'] / 60:.0f} minutes"
+        f" {lexical}trained with {shown}, seed {recipe['training']['seed']}"
         f" on a {training['device']}. Probabilities are calibrated per label (Platt) on the dev split. The model is"
         f" stored in int8: on {parity['texts']} dev passages its probabilities differ from the trained ones by"
         f" {parity['int8_mean']:.4f} on average and {parity['int8_largest']:.2f} at most. Since activations are"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-import time
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -101,7 +100,6 @@ def train(
         recipe = replace(recipe, data=replace(recipe.data, corpus=tuple(str(path) for path in data)))
     folder = Path(run) if run else Path("runs") / recipe.model.name
     folder.mkdir(parents=True, exist_ok=True)
-    started = time.time()
     corpus, parts = _read(recipe)
     set_seed(recipe.training.seed)
     accelerator = _accelerator(recipe.training.precision)
@@ -127,7 +125,7 @@ def train(
     if recipe.model.lexical:
         model.lexical = fit_lexical(encoded["train"].ids, targets, sizes, base.vocabulary, recipe.model)
         model.lexical_weight.fill_(recipe.model.lexical_weight)
-    record = _record(recipe, corpus, parts, encoded, history, accelerator, started)
+    record = _record(recipe, corpus, parts, encoded, history, accelerator)
     staging = folder / "bundle"
     _export(model.cpu(), base, parts["dev"], encoded["dev"], recipe, record, staging)
     reports = _measure(staging, parts, progress=progress)
@@ -236,7 +234,6 @@ def _record(
     encoded: dict[str, Encoded],
     history: list[dict[str, float]],
     accelerator: Accelerator,
-    started: float,
 ) -> dict[str, Any]:
     """What the bundle says of its making."""
     plain = recipe.to_dict()
@@ -257,6 +254,5 @@ def _record(
         "history": history,
         "device": accelerator.device.type,
         "precision": accelerator.mixed_precision,
-        "seconds": round(time.time() - started),
         "versions": {"fimi-nlp": __version__, "python": platform.python_version(), **versions},
     }
