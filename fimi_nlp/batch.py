@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fimi_nlp._record_formats import resolve_format
 from fimi_nlp.errors import InputError
 from fimi_nlp.records import BadRecord, Record, arrow_schema, open_writer, read_records
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from fimi_nlp.types import Tag
 
 _TABLES = {"csv", "tsv", "parquet"}
+
+
+def is_table(target: str | Path, target_format: str | None = None) -> bool:
+    """Whether an output is a table, which gets flat columns beside the nested ones."""
+    return resolve_format(target, target_format) in _TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +168,14 @@ def tag_file(
     """
     _refuse_same_file(source, target)
     aside = _Rejects(Path(rejects) if rejects else rejects_of(target))
-    kind = target_format or Path(target).suffix.lstrip(".").lower()
+    shape = flatten if is_table(target, target_format) else dict
     records = read_records(source, format=source_format, text_column=text_column)
     with ExitStack() as stack:
         writer = stack.enter_context(
             open_writer(
                 target,
                 format=target_format,
-                schema=_input_types(source, kind),
+                schema=_input_types(source) if resolve_format(target, target_format) == "parquet" else None,
                 line=lambda record: as_line(record, text_column),
                 resume=resume,
             )
@@ -179,7 +185,7 @@ def tag_file(
         tagged = with_narratives = 0
         rest = _without_first(records, done, aside.add)
         for record, tag in tag_records(tagger, rest, text_column=text_column, reject=aside.add):
-            writer.write(flatten(record) if kind in _TABLES else record)
+            writer.write(shape(record))
             tagged += 1
             with_narratives += bool(tag.narratives)
             advance(done + tagged)
@@ -204,9 +210,9 @@ def _without_first(
             yield record
 
 
-def _input_types(source: str | Path, kind: str) -> Any:
+def _input_types(source: str | Path) -> Any:
     """Types of a Parquet input's columns, under the names that they have in the output."""
-    schema = arrow_schema(source) if kind == "parquet" else None
+    schema = arrow_schema(source)
     if schema is None:
         return None
     from fimi_nlp.types import Tag

@@ -278,18 +278,18 @@ def _baseline(whole: Corpus, part: Corpus, slices: tuple[str, ...], ours: float)
 
 
 def _tag_arguments(tagger: Tagger, texts: list[str], target: str, output_format: str | None) -> None:
-    from fimi_nlp.batch import as_line, flatten, merge
+    from fimi_nlp.batch import as_line, flatten, is_table, merge
     from fimi_nlp.records import open_writer
 
     tags = tagger.tag_many(texts)
     if target == "-" and output_format is None and sys.stdout.isatty():
         _print_table(list(zip(texts, tags, strict=True)))
         return
-    table = (output_format or Path(target).suffix.lstrip(".")) in {"csv", "tsv", "parquet"}
+    shape = flatten if is_table(target, output_format) else dict
     with open_writer(target, format=output_format, line=as_line) as writer:
         for number, (text, found) in enumerate(zip(texts, tags, strict=True), 1):
             record = merge({"text": text}, found, str(number))
-            writer.write(flatten(record) if table else record)
+            writer.write(shape(record))
 
 
 def _print_table(pairs: list[tuple[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -136,8 +137,6 @@ class Tagger:
         """
         if not progress:
             return list(self.stream(texts))
-        from collections.abc import Sized
-
         from rich.console import Console
         from rich.progress import track
 

@@ -9,22 +9,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from files import SUFFIXES, put
 
 from fimi_nlp.errors import InputError
 from fimi_nlp.records import BadRecord, Record, open_writer, read_records
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SUFFIXES = ("jsonl", "csv", "tsv", "parquet")
-FIXTURES_OK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
-
-
-def put(folder: Path, name: str, content: str | bytes) -> Path:
-    path = folder / name
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
 
 
 def good(path: Path | str, **options: Any) -> list[Record]:

@@ -8,7 +8,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from files import FIXTURES_OK, SUFFIXES, put
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fimi_nlp.errors import InputError
@@ -16,15 +17,6 @@ from fimi_nlp.records import Record, arrow_schema, open_writer, read_records
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SUFFIXES = ("jsonl", "csv", "tsv", "parquet")
-FIXTURES_OK = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
-
-
-def put(folder: Path, name: str, content: str | bytes) -> Path:
-    path = folder / name
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
 
 
 def data(path: Path | str, **options: Any) -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ Scoring needs numpy only; `fit_baseline` needs the extra ``eval``.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fimi_nlp._lazy import attach
 
 if TYPE_CHECKING:
     from fimi_nlp.evaluation.baseline import fit_baseline
@@ -28,14 +29,4 @@ _HOMES = {
 
 __all__ = ["Predictions", "Report", "evaluate", "fit_baseline", "predict", "score"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = attach(__name__, _HOMES)

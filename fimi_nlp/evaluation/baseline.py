@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fimi_nlp.decision import sigmoid
 from fimi_nlp.errors import InputError, require
 from fimi_nlp.types import Reason, Score, Tag
 
@@ -43,8 +44,7 @@ class Platt(NamedTuple):
 
     def __call__(self, probability: Floats) -> Floats:
         """The calibrated probability."""
-        z = self.slope * _logit(probability) + self.offset
-        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * z)))
+        return sigmoid(self.slope * _logit(probability) + self.offset)
 
     @classmethod
     def fit(cls, gold: npt.ArrayLike, probability: npt.ArrayLike) -> Platt:

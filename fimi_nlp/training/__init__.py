@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from fimi_nlp._lazy import attach
 from fimi_nlp.errors import require
 
 if TYPE_CHECKING:
@@ -13,15 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Recipe", "TrainingResult", "train"]
 
+_HOMES = {"Recipe": "recipe", "TrainingResult": "run", "train": "run"}
+_load, __dir__ = attach(__name__, _HOMES)
+
 
 def __getattr__(name: str) -> Any:
-    homes = {"Recipe": "recipe", "TrainingResult": "run", "train": "run"}
-    if name not in homes:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name != "Recipe":
+    if _HOMES.get(name) == "run":
         require("train", "torch", "transformers", "accelerate", "sklearn", "onnx", "matplotlib")
-    return getattr(importlib.import_module(f"{__name__}.{homes[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+    return _load(name)
