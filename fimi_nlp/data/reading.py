@@ -68,11 +68,12 @@ def read_corpus(source: Any, schema: LabelSchema, text_column: str, format: str 
         if (passage := parser.passage(item, number)) is not None
     ]
     if parser.problems:
-        raise _error(parser.problems)
+        raise corpus_error(parser.problems)
     return passages
 
 
-def _error(problems: list[Problem]) -> CorpusError:
+def corpus_error(problems: list[Problem]) -> CorpusError:
+    """The error that names the first problems and carries all."""
     count = len(problems)
     lines = [f"The corpus has {count} problem{'s' * (count != 1)}:"]
     lines += [f"  {problem}" for problem in problems[:SHOWN]]
