@@ -20,10 +20,11 @@ class Rows:
     quote that is never closed for a field that holds the rest of the file.
     """
 
-    def __init__(self, lines: Iterable[str], kind: str) -> None:
+    def __init__(self, lines: Iterable[str], kind: str, delimiter: str | None = None) -> None:
         self.lines = lines
         self.seen: list[str] = []
-        self.reader = csv.reader(self.record_lines(), dialect="excel-tab" if kind == "tsv" else "excel", strict=True)
+        delimiter = delimiter or ("\t" if kind == "tsv" else ",")
+        self.reader = csv.reader(self.record_lines(), dialect="excel", delimiter=delimiter, strict=True)
 
     @property
     def raw(self) -> str:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from fimi_nlp.data.checks import CheckReport, check
     from fimi_nlp.data.corpus import Corpus, Passage
     from fimi_nlp.data.reading import Problem
+    from fimi_nlp.data.rebuilding import RebuildReport, rebuild
     from fimi_nlp.data.splits import check_split, split
+    from fimi_nlp.data.standoff import StandoffRecord, read_standoff, text_hash, to_standoff
 
 _HOMES = {
     "CheckReport": "checks",
@@ -25,11 +27,32 @@ _HOMES = {
     "LabelArrays": "arrays",
     "Passage": "corpus",
     "Problem": "reading",
+    "RebuildReport": "rebuilding",
+    "StandoffRecord": "standoff",
     "check": "checks",
     "check_split": "splits",
+    "read_standoff": "standoff",
+    "rebuild": "rebuilding",
     "split": "splits",
+    "text_hash": "standoff",
+    "to_standoff": "standoff",
 }
 
-__all__ = ["CheckReport", "Corpus", "LabelArrays", "Passage", "Problem", "check", "check_split", "split"]
+__all__ = [
+    "CheckReport",
+    "Corpus",
+    "LabelArrays",
+    "Passage",
+    "Problem",
+    "RebuildReport",
+    "StandoffRecord",
+    "check",
+    "check_split",
+    "read_standoff",
+    "rebuild",
+    "split",
+    "text_hash",
+    "to_standoff",
+]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)
