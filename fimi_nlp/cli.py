@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from fimi_nlp import cli_rebuild
 from fimi_nlp.errors import FimiError, InputError
 from fimi_nlp.types import Mode
 
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Look after labelled data.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+cli_rebuild.register(data_app)
 
 ModelOption = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation at run time, on Python 3.10 too
