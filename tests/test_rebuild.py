@@ -329,6 +329,17 @@ def test_the_work_grows_with_the_length_and_not_faster(tmp_path: Path) -> None:
     assert more_windows <= 2.1 * windows
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "mark", ["@", "<", "<a ", "&amp;", "[", "[a](x", "_", "e\u0301", "<!--", "<script", "www.", "\\"]
+)
+def test_no_pattern_of_marks_takes_quadratic_time(tmp_path: Path, mark: str) -> None:
+    bench = Bench(tmp_path, ONE)
+    bench.put("a.md", f"a{mark * 300_000}b\n\n{ONE}\n")
+    bench.put("a.html", f"a{mark * 300_000}b")
+    assert bench.run().files_read == 2
+
+
 # ------------------------------------------------------------------------------------------------------ command line
 
 

@@ -16,7 +16,7 @@ _IMAGE = re.compile(r"!\[[^\[\]\n]{0,1000}\]" + _TARGET)
 _LINK = re.compile(r"\[([^\[\]]{0,2000})\](?:" + _TARGET + r"|\[[^\[\]\n]{0,200}\])")
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]{1,50}\]")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!>~|])")
-_EMPHASIS = re.compile(r"[*`]+|~~|(?<!\w)_+(?=\w)|(?<=[\w.,!?])_+(?!\w)")
+_EMPHASIS = re.compile(r"[*`]+|~~|(?<!\w)_{1,3}(?=\w)|(?<=[\w.,!?])_{1,3}(?!\w)")
 
 
 def plain_markdown(text: str) -> Iterator[str]:

@@ -27,7 +27,7 @@ FACTOR = 0x9E3779B97F4A7C15
 _MASK = 2**64 - 1
 
 _LINK = r"(?:https?://|www\.|(?:pic\.twitter\.com|t\.co|bit\.ly|youtu\.be)/)\S+"
-_HANDLE = r"@+\w+"
+_HANDLE = r"@\w+"
 _WORD = r"[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*"
 #: What a text is read as: links, handles and words.
 TOKEN = re.compile(f"(?i:{_LINK})|{_HANDLE}|{_WORD}")
