@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fimi_nlp._toml import parse_toml, read_text
 from fimi_nlp.errors import SchemaError, did_you_mean
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -143,21 +138,12 @@ class LabelSchema:
             The file cannot be read, is not TOML, or has a wrong, missing or unknown key; the message names file, line
             and key.
         """
-        path = Path(path)
-        try:
-            source = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SchemaError(f"{path}: cannot read the schema: {error}.", remedy="Check the path.") from error
-        return cls.from_string(source, name=str(path))
+        return cls.from_string(read_text(path, SchemaError), name=str(path))
 
     @classmethod
     def from_string(cls, source: str, *, name: str = "<schema>") -> LabelSchema:
         """Read a schema from TOML text; `name` stands for the file in errors."""
-        try:
-            data = tomllib.loads(source)
-        except tomllib.TOMLDecodeError as error:
-            raise SchemaError(f"{name}: not valid TOML: {error}.") from error
-        return _Parser(name, source).schema(data)
+        return _Parser(name, source).schema(parse_toml(source, name, SchemaError))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, name: str = "<schema>") -> LabelSchema:

@@ -15,6 +15,7 @@ from fimi_nlp._lazy import attach
 
 if TYPE_CHECKING:
     from fimi_nlp.evaluation.baseline import fit_baseline
+    from fimi_nlp.evaluation.behavioural import Suite, SuiteReport
     from fimi_nlp.evaluation.predictions import Predictions, predict
     from fimi_nlp.evaluation.report import Report, evaluate, score
 
@@ -24,9 +25,11 @@ _HOMES = {
     "evaluate": "report",
     "fit_baseline": "baseline",
     "predict": "predictions",
+    "Suite": "behavioural",
+    "SuiteReport": "behavioural",
     "score": "report",
 }
 
-__all__ = ["Predictions", "Report", "evaluate", "fit_baseline", "predict", "score"]
+__all__ = ["Predictions", "Report", "Suite", "SuiteReport", "evaluate", "fit_baseline", "predict", "score"]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

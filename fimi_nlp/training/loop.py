@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from fimi_nlp.training import checkpoint
 from fimi_nlp.training.batches import IGNORE, Collate, LengthBuckets, Pairs, Targets
+from fimi_nlp.training.frozen import StateCollate, Upper, lower_states
 from fimi_nlp.training.model import NarrativeModel, split_subs
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def predict(
     for start in range(0, len(order), _EVAL_BATCH):
         rows = order[start : start + _EVAL_BATCH]
         batch = collate([(row, -1) for row in rows])
-        inputs = (batch["input_ids"].to(device), batch["attention_mask"].to(device))
+        inputs = (batch["inputs"].to(device), batch["attention_mask"].to(device))
         if accelerator is None:
             logits = model(*inputs).logits
         else:
@@ -141,6 +142,7 @@ class Loop:
     accelerator: Accelerator
     progress: bool = True
     history: list[dict[str, float]] = field(default_factory=list)
+    _states: list[Tensor] = field(default_factory=list, repr=False)
 
     def run(self, *, resume: bool = False) -> list[dict[str, float]]:
         """Train, then load the best weights into `model`.
@@ -163,7 +165,11 @@ class Loop:
         optimizer = _optimizer(self.model, settings, fused=self.accelerator.device.type in {"cpu", "cuda"})
         state = self._restore(average, optimizer) if resume else None
         first = len(self.history)
-        model, optimizer, loader = self.accelerator.prepare(self.model, optimizer, self._loader(sampler))
+        frozen = self.recipe.model.freeze_layers
+        learner = Upper(self.model, frozen) if settings.cache else self.model
+        if settings.cache:
+            self._states = lower_states(self.model, self.train.ids, self.base.pad, frozen)
+        model, optimizer, loader = self.accelerator.prepare(learner, optimizer, self._loader(sampler))
         steps = settings.epochs * len(loader)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             getattr(optimizer, "optimizer", optimizer), lambda step: _rate(step + first * len(loader), steps, settings)
@@ -179,12 +185,17 @@ class Loop:
             record = self._epoch(epoch, model, average, optimizer, schedule, loader)
             self._finish(record, average, optimizer)
         # The accelerator wraps `forward` for mixed precision; what is exported must run as it was written.
-        self.model = self.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+        learner = self.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+        self.model = learner.model if isinstance(learner, Upper) else learner
         checkpoint.load_model(self.model, self.folder / BEST)
         return self.history
 
     def _loader(self, sampler: LengthBuckets) -> Any:
         settings, base = self.recipe.training, self.base
+        collate: StateCollate | Collate
+        if settings.cache:
+            collate = StateCollate(self._states, len(base.prefix), len(base.suffix), settings.token_masking)
+            return DataLoader(Pairs(len(self.train.ids)), batch_sampler=sampler, collate_fn=collate)
         collate = Collate(
             self.train.ids,
             len(base.prefix),
@@ -204,7 +215,7 @@ class Loop:
         for batch in self._bar(loader, epoch):
             targets = self._targets(batch["rows"].cpu(), batch["partners"].cpu()).to(self.accelerator.device)
             with self.accelerator.autocast():
-                logits = model(batch["input_ids"], batch["attention_mask"]).logits
+                logits = model(batch["inputs"], batch["attention_mask"]).logits
             loss = loss_of(logits.float(), targets, self.model, self.recipe.loss)
             self.accelerator.backward(loss)
             self.accelerator.clip_grad_norm_(model.parameters(), self.recipe.training.clip)

@@ -211,12 +211,18 @@ class NarrativeModel(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Output:
         """Logits and embeddings of a padded batch of token ids, both inputs ``(batch, tokens)`` int64."""
-        states = self.encode(input_ids, attention_mask)
+        output = self.read(self.encode(input_ids, attention_mask), attention_mask)
+        if self.lexical is None:
+            return output
+        lexical = self.lexical(input_ids, attention_mask.to(output.embedding.dtype))
+        logits = (1.0 - self.lexical_weight) * output.logits + self.lexical_weight * lexical
+        return Output(logits, output.embedding)
+
+    def read(self, states: Tensor, attention_mask: Tensor) -> Output:
+        """What the heads make of token states ``(batch, tokens, hidden)``, without the lexical branch."""
         mask = attention_mask.to(states.dtype)
         mean = (states * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).clamp(min=1.0)
         logits = self.neural_logits(states, mean, mask)
-        if self.lexical is not None:
-            logits = (1.0 - self.lexical_weight) * logits + self.lexical_weight * self.lexical(input_ids, mask)
         return Output(logits.float(), torch.nn.functional.normalize(mean.float(), dim=-1))
 
 

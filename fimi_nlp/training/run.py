@@ -23,7 +23,7 @@ from fimi_nlp.schema import LabelSchema
 from fimi_nlp.training import calibrate, export
 from fimi_nlp.training.batches import Encoded, Targets, encode
 from fimi_nlp.training.card import card
-from fimi_nlp.training.encoders import BaseEncoder, load_encoder
+from fimi_nlp.training.encoders import BaseEncoder, freeze_layers, load_encoder
 from fimi_nlp.training.lexical import fit_lexical
 from fimi_nlp.training.loop import Loop, Split, predict
 from fimi_nlp.training.model import HeadSizes, NarrativeModel
@@ -101,21 +101,96 @@ def train(
     folder = Path(run) if run else Path("runs") / recipe.model.name
     folder.mkdir(parents=True, exist_ok=True)
     corpus, parts = _read(recipe)
-    set_seed(recipe.training.seed)
+    fitted = fit(
+        recipe,
+        parts["train"],
+        parts["dev"],
+        folder,
+        fingerprint=corpus.fingerprint,
+        resume=resume,
+        progress=progress,
+    )
+    record = _record(recipe, corpus, parts, fitted)
+    staging = folder / "bundle"
+    _export(fitted, parts["dev"], recipe, record, staging)
+    reports = _measure(staging, parts, progress=progress)
+    (staging / CARD).write_text(card(Bundle.read(staging), reports), encoding="utf-8")
+    export.publish(staging, Path(out), (CONFIG, MODEL, TOKENIZER, CARD, METRICS))
+    return TrainingResult(Path(out), folder, reports)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A trained network, before export.
+
+    Attributes
+    ----------
+    model : NarrativeModel
+        With its lexical branch, on the CPU.
+    base : BaseEncoder
+        Its tokenizer and where its encoder came from.
+    dev : Encoded
+        The dev passages as tokens.
+    cut : dict of str to int
+        How many passages of each part were longer than the limit and were cut.
+    history : list of dict
+        One record an epoch.
+    device, precision : str
+        What it was trained on.
+    """
+
+    model: NarrativeModel
+    base: BaseEncoder
+    dev: Encoded
+    cut: dict[str, int]
+    history: list[dict[str, float]]
+    device: str
+    precision: str
+
+
+def fit(
+    recipe: Recipe,
+    train: Corpus,
+    dev: Corpus,
+    folder: Path,
+    *,
+    fingerprint: str,
+    resume: bool = False,
+    progress: bool = True,
+) -> Fitted:
+    """Train the network of a recipe on one corpus, choosing the epoch on another.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do; its corpus files are not read.
+    train, dev : Corpus
+        The passages.
+    folder : Path
+        For checkpoints, log and plot.
+    fingerprint : str
+        Of the data: a checkpoint of other data is refused.
+    resume, progress : bool
+        As for `train`.
+    """
     accelerator = _accelerator(recipe.training.precision)
     base = load_encoder(recipe.model.encoder, recipe.model.revision)
-    encoded = {name: encode(part.texts, base, recipe.training.max_tokens) for name, part in parts.items()}
-    targets = Targets.of(parts["train"], recipe.data.unsure_target)
-    sizes = head_sizes(corpus.schema)
+    encoded = {
+        name: encode(part.texts, base, recipe.training.max_tokens) for name, part in (("train", train), ("dev", dev))
+    }
+    targets = Targets.of(train, recipe.data.unsure_target)
+    sizes = head_sizes(train.schema)
+    set_seed(recipe.model.init_seed)
     model = build_model(base, sizes, recipe)
+    set_seed(recipe.training.seed)
     loop = Loop(
         recipe,
         model,
         base,
         train=Split(encoded["train"].ids, targets),
-        dev=Split(encoded["dev"].ids, Targets.of(parts["dev"])),
+        dev=Split(encoded["dev"].ids, Targets.of(dev)),
         folder=folder,
-        fingerprint=corpus.fingerprint,
+        fingerprint=fingerprint,
         accelerator=accelerator,
         progress=progress,
     )
@@ -125,13 +200,9 @@ def train(
     if recipe.model.lexical:
         model.lexical = fit_lexical(encoded["train"].ids, targets, sizes, base.vocabulary, recipe.model)
         model.lexical_weight.fill_(recipe.model.lexical_weight)
-    record = _record(recipe, corpus, parts, encoded, history, accelerator)
-    staging = folder / "bundle"
-    _export(model.cpu(), base, parts["dev"], encoded["dev"], recipe, record, staging)
-    reports = _measure(staging, parts, progress=progress)
-    (staging / CARD).write_text(card(Bundle.read(staging), reports), encoding="utf-8")
-    export.publish(staging, Path(out), (CONFIG, MODEL, TOKENIZER, CARD, METRICS))
-    return TrainingResult(Path(out), folder, reports)
+    cut = {name: part.cut for name, part in encoded.items() if part.cut}
+    precision = str(accelerator.mixed_precision)
+    return Fitted(model.cpu(), base, encoded["dev"], cut, history, accelerator.device.type, precision)
 
 
 def head_sizes(schema: LabelSchema) -> HeadSizes:
@@ -144,6 +215,10 @@ def build_model(base: BaseEncoder, sizes: HeadSizes, recipe: Recipe) -> Narrativ
     """The network before training."""
     if recipe.model.freeze_word_embeddings:
         base.encoder.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
+    freeze_layers(base.encoder, recipe.model.freeze_layers)
+    for module in base.encoder.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = recipe.model.encoder_dropout
     return NarrativeModel(base.encoder, base.hidden, sizes, dropout=recipe.model.dropout)
 
 
@@ -172,16 +247,9 @@ def _read(recipe: Recipe) -> tuple[Corpus, dict[str, Corpus]]:
     return corpus, parts
 
 
-def _export(
-    model: NarrativeModel,
-    base: BaseEncoder,
-    dev: Corpus,
-    encoded: Encoded,
-    recipe: Recipe,
-    record: dict[str, Any],
-    folder: Path,
-) -> None:
+def _export(fitted: Fitted, dev: Corpus, recipe: Recipe, record: dict[str, Any], folder: Path) -> None:
     """Write all of the bundle but the figures: model, tokenizer, configuration."""
+    model, base, encoded = fitted.model, fitted.base, fitted.dev
     folder.mkdir(exist_ok=True)
     heads, hidden = int(base.encoder.config.num_attention_heads), base.hidden  # type: ignore[union-attr, arg-type]
     fp32, int8 = export.export_onnx(model, folder, heads=heads, hidden=hidden)
@@ -227,14 +295,7 @@ def _measure(folder: Path, parts: dict[str, Corpus], *, progress: bool) -> dict[
     return reports
 
 
-def _record(
-    recipe: Recipe,
-    corpus: Corpus,
-    parts: dict[str, Corpus],
-    encoded: dict[str, Encoded],
-    history: list[dict[str, float]],
-    accelerator: Accelerator,
-) -> dict[str, Any]:
+def _record(recipe: Recipe, corpus: Corpus, parts: dict[str, Corpus], fitted: Fitted) -> dict[str, Any]:
     """What the bundle says of its making."""
     plain = recipe.to_dict()
     # Where the files lay is the trainer's own affair; the fingerprint says which data it was.
@@ -248,11 +309,11 @@ def _record(
         "data": {
             "fingerprint": corpus.fingerprint,
             "passages": {name: len(part) for name, part in parts.items()},
-            "cut": {name: item.cut for name, item in encoded.items() if item.cut},
+            "cut": fitted.cut,
             "labels": dict(Counter(label for p in parts["train"] for label in (p.narratives or {}))),
         },
-        "history": history,
-        "device": accelerator.device.type,
-        "precision": accelerator.mixed_precision,
+        "history": fitted.history,
+        "device": fitted.device,
+        "precision": fitted.precision,
         "versions": {"fimi-nlp": __version__, "python": platform.python_version(), **versions},
     }

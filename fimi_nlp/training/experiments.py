@@ -1,0 +1,342 @@
+"""Experiments: train variants of a recipe, judge them on texts they never saw, and keep every figure.
+
+A plan is a TOML file: a recipe, seeds, and for each experiment the options that it changes::
+
+    recipe = "../recipes/minilm-en.toml"
+    seeds = [0, 1, 2]
+
+    [[experiment]]
+    name = "joining-0"
+    options = { "training.joining" = 0.0 }
+
+    [[experiment]]
+    name = "authored"
+    extra = ["../data/passages.jsonl"]      # further passages to train on
+
+    [[experiment]]
+    name = "leave-sources-out"
+    folds = 5                               # deal the sources of the training data to 5 folds, leave each out once
+    by = "source"                           # or "origin", or any other field
+
+Each run appends one line to ``models/experiments.jsonl`` and is not repeated where that line is there already. Failed
+ideas stay. Thresholds and calibration are fitted to the dev split alone, as for a bundle; figures are those of the
+trained network before int8 export.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fimi_nlp._toml import read_toml
+from fimi_nlp.data import Corpus
+from fimi_nlp.decision import Decider, calibrate
+from fimi_nlp.errors import RecipeError, did_you_mean
+from fimi_nlp.evaluation import Predictions, Report, score
+from fimi_nlp.training.batches import encode
+from fimi_nlp.training.calibrate import fit_calibration
+from fimi_nlp.training.loop import predict
+from fimi_nlp.training.recipe import Recipe
+from fimi_nlp.training.run import Fitted, fit
+from fimi_nlp.types import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+#: Where `run_plan` keeps the logits of a run, for ensembles and paired tests.
+LOGITS = "logits.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One variant of a recipe.
+
+    Attributes
+    ----------
+    name : str
+        Of the variant; with seed and fold it names a run.
+    options : dict
+        Recipe options that it changes, as ``{"training.epochs": 2}``.
+    extra : tuple of str
+        Files of further training passages, as `Corpus.read` takes them; all their passages are trained on.
+    folds : int
+        0: train on the training split, report on the recipe's report splits. Otherwise into how many folds the values
+        of `by` are dealt, each being left out of training and dev once and reported on.
+    by : str
+        The field to leave out by: ``source``, ``origin``, or another.
+    share : float
+        Train on this share of the training groups only, for learning curves.
+    note : str
+        Why it was tried.
+    """
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    extra: tuple[str, ...] = ()
+    folds: int = 0
+    by: str = "source"
+    share: float = 1.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Experiments on one recipe.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        Where all of them start.
+    seeds : tuple of int
+        Each experiment is run with each of them.
+    experiments : tuple of Experiment
+        In the order in which they are run.
+    """
+
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    experiments: tuple[Experiment, ...]
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Plan:
+        """Read a plan; files in it are meant from its folder.
+
+        Raises
+        ------
+        RecipeError
+            The file cannot be read, has unknown keys, or values of the wrong type.
+        """
+        path = Path(path)
+        data = read_toml(path, RecipeError)
+        _known(data, ("recipe", "seeds", "experiment"), str(path))
+        keys = [f.name for f in dataclasses.fields(Experiment)]
+        experiments = []
+        for number, table in enumerate(data.get("experiment", ()), 1):
+            _known(table, keys, f"{path}: experiment {number}")
+            if not table.get("name"):
+                raise RecipeError(f"{path}: experiment {number} has no name.", remedy='Write name = "..." in it.')
+            extra = tuple(str(path.parent / file) for file in table.get("extra", ()))
+            experiments.append(Experiment(**{**table, "extra": extra}))
+        if "recipe" not in data or not experiments:
+            raise RecipeError(f"{path}: a plan needs a recipe and at least one [[experiment]].")
+        return cls(Recipe.from_toml(path.parent / data["recipe"]), tuple(data.get("seeds", (0,))), tuple(experiments))
+
+
+def _known(table: dict[str, Any], keys: Sequence[str], where: str) -> None:
+    for key in table:
+        if key not in keys:
+            raise RecipeError(f"{where}: unknown key '{key}'.", remedy=did_you_mean(key, keys))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One training: a variant, a seed, a fold."""
+
+    experiment: Experiment
+    seed: int
+    fold: int
+    left_out: tuple[str, ...]
+    train: Corpus
+    dev: Corpus
+    reports: dict[str, Corpus]
+
+    @property
+    def key(self) -> str:
+        fold = f"-fold{self.fold}" if self.experiment.folds else ""
+        return f"{self.experiment.name}{fold}-seed{self.seed}"
+
+
+def run_plan(
+    plan: Plan,
+    data: Sequence[str | Path],
+    out: str | Path,
+    folder: str | Path,
+    *,
+    only: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+) -> None:
+    """Run the experiments of a plan that `out` does not have yet.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to run.
+    data : sequence of str or Path
+        Corpus files, with the splits that the recipe names.
+    out : str or Path
+        JSONL file that the records are appended to.
+    folder : str or Path
+        For checkpoints and logits, one folder a run; a run that was interrupted goes on from its checkpoint.
+    only : sequence of str
+        Names of the experiments to run; all by default.
+    say : callable
+        Takes a line of progress.
+    """
+    corpus = Corpus.read([str(path) for path in data])
+    names = [experiment.name for experiment in plan.experiments]
+    for name in only:
+        if name not in names:
+            raise RecipeError(f"The plan has no experiment '{name}'.", remedy=did_you_mean(name, names))
+    done = {record["run"] for record in read_records_of(out)}
+    for experiment in plan.experiments:
+        if only and experiment.name not in only:
+            continue
+        for seed in plan.seeds:
+            for run in _runs(plan.recipe, experiment, seed, corpus):
+                if run.key in done:
+                    say(f"{run.key}: done already")
+                    continue
+                record = _execute(plan.recipe, run, Path(folder) / run.key)
+                with Path(out).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                shown = {name: part["macro_f1"] for name, part in record["figures"].items()}
+                say(f"{run.key}: narrative macro-F1 {shown}")
+
+
+def read_records_of(path: str | Path) -> list[dict[str, Any]]:
+    """The records in a file of experiments; none where there is no file."""
+    if not Path(path).is_file():
+        return []
+    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _runs(recipe: Recipe, experiment: Experiment, seed: int, corpus: Corpus) -> Iterator[_Run]:
+    train = corpus.filter(split=recipe.data.train)
+    dev = corpus.filter(split=recipe.data.dev)
+    extra = Corpus.read(list(experiment.extra), schema=corpus.schema) if experiment.extra else ()
+    if experiment.share < 1:
+        train = _share(train, experiment.share, seed)
+    if not experiment.folds:
+        reports = {name: corpus.filter(split=name) for name in (recipe.data.dev, *recipe.data.report)}
+        yield _Run(experiment, seed, 0, (), Corpus([*train, *extra], corpus.schema), dev, reports)
+        return
+    for fold, values in enumerate(deal(train, experiment.by, experiment.folds)):
+        kept, left = _without(train, experiment.by, values)
+        kept_dev, left_dev = _without(dev, experiment.by, values)
+        held_out = {"left_out": Corpus([*left, *left_dev], corpus.schema)}
+        yield _Run(experiment, seed, fold, values, Corpus([*kept, *extra], corpus.schema), kept_dev, held_out)
+
+
+def deal(corpus: Corpus, by: str, folds: int) -> list[tuple[str, ...]]:
+    """Deal the values of a field to folds of about equal numbers of passages, the largest first."""
+    counts: dict[str, int] = {}
+    for passage in corpus:
+        value = getattr(passage, by)
+        if value is not None:
+            counts[str(value)] = counts.get(str(value), 0) + 1
+    hands: list[list[str]] = [[] for _ in range(min(folds, len(counts)))]
+    sizes = [0] * len(hands)
+    for value in sorted(counts, key=lambda v: (-counts[v], v)):
+        smallest = int(np.argmin(sizes))
+        hands[smallest].append(value)
+        sizes[smallest] += counts[value]
+    return [tuple(hand) for hand in hands]
+
+
+def _without(corpus: Corpus, by: str, values: Sequence[str]) -> tuple[Corpus, Corpus]:
+    return (
+        corpus.filter(lambda passage: str(getattr(passage, by)) not in values),
+        corpus.filter(lambda passage: str(getattr(passage, by)) in values),
+    )
+
+
+def _share(corpus: Corpus, share: float, seed: int) -> Corpus:
+    """A share of the groups, drawn at random; a larger share holds a smaller one of the same seed."""
+    groups = sorted(set(corpus.groups))
+    order = np.random.default_rng(seed).permutation(len(groups))
+    kept = {groups[i] for i in order[: round(share * len(groups))]}
+    return corpus.filter(lambda passage: (passage.group or passage.id) in kept)
+
+
+def _execute(recipe: Recipe, run: _Run, folder: Path) -> dict[str, Any]:
+    recipe = recipe.with_options({**run.experiment.options, "training.seed": run.seed})
+    folder.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    fingerprint = run.train.fingerprint
+    fitted = fit(recipe, run.train, run.dev, folder, fingerprint=fingerprint, resume=True)
+    logits = {name: logits_of(fitted, part, recipe) for name, part in run.reports.items()}
+    logits["dev"] = logits_of(fitted, run.dev, recipe)
+    np.savez_compressed(folder / LOGITS, **logits)  # type: ignore[arg-type]
+    reports = judge(logits["dev"], run.dev, {name: (logits[name], part) for name, part in run.reports.items()})
+    return {
+        "run": run.key,
+        "experiment": run.experiment.name,
+        "note": run.experiment.note,
+        "options": run.experiment.options,
+        "seed": run.seed,
+        "left_out": list(run.left_out),
+        "data": {"fingerprint": fingerprint, "train": len(run.train), "dev": len(run.dev)},
+        "epochs": len(fitted.history),
+        "seconds": round(time.perf_counter() - start),
+        "figures": {name: figures(report) for name, report in reports.items()},
+    }
+
+
+def logits_of(fitted: Fitted, corpus: Corpus, recipe: Recipe) -> npt.NDArray[np.float32]:
+    """Logits of a trained network for the passages of a corpus, each read in one window."""
+    encoded = encode(corpus.texts, fitted.base, recipe.training.max_tokens)
+    return predict(fitted.model, encoded.ids, fitted.base.pad)
+
+
+def judge(
+    dev_logits: npt.NDArray[np.float32],
+    dev: Corpus,
+    parts: dict[str, tuple[npt.NDArray[np.float32], Corpus]],
+    mode: Mode = Mode.BALANCED,
+) -> dict[str, Report]:
+    """Fit calibration and thresholds on dev, and score each part as the tagger would decide.
+
+    Parameters
+    ----------
+    dev_logits : ndarray, shape (n, outputs)
+        For the passages of `dev`.
+    dev : Corpus
+        What is fitted to.
+    parts : dict of str to (ndarray, Corpus)
+        Logits and passages to score; nothing is fitted to them.
+    mode : Mode
+        Whose thresholds.
+    """
+    calibration, thresholds = fit_calibration(dev_logits, dev)
+    decider = Decider(dev.schema, calibration, thresholds[mode.value], "experiment")
+    reports = {}
+    for name, (logits, corpus) in parts.items():
+        heads = calibrate(logits, corpus.schema, calibration)
+        tags = [
+            decider.tag(heads, slice(row, row + 1), [(0, len(passage.text))], "en")
+            for row, passage in enumerate(corpus)
+        ]
+        reports[name] = score(Predictions.from_tags(tags, corpus.schema), corpus, slices=("source",))
+    return reports
+
+
+def figures(report: Report) -> dict[str, Any]:
+    """The figures that experiments are compared by."""
+
+    def three(value: float) -> float | None:
+        return None if np.isnan(value) else round(float(value), 4)
+
+    flagged = {row.origin: three(row.rate.value) for row in report.false_alarms}
+    low, high = report.narratives.macro_f1.low, report.narratives.macro_f1.high
+    return {
+        "n": report.n,
+        "macro_f1": three(report.macro_f1),
+        "interval": [three(low), three(high)],
+        "average_precision": three(report.narratives.macro_average_precision),
+        "ece": three(report.narratives.macro_ece),
+        "f1": {row.label: three(row.f1.value) for row in report.labels},
+        "flagged": flagged,
+        "stance_f1": three(report.stance.macro_f1.value) if report.stance else None,
+        "sub_f1": three(report.subs.macro_f1.value) if report.subs else None,
+        "origin_f1": three(report.origin.macro_f1.value) if report.origin else None,
+        "origin_coverage_carrying": three(report.origin.coverage_carrying) if report.origin else None,
+        "aurc": three(report.confidence.aurc),
+    }
