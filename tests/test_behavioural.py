@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import fimi_nlp as fn
 from fimi_nlp.errors import InputError
 from fimi_nlp.evaluation import Suite
 from fimi_nlp.evaluation.behavioural import Case, Function
@@ -17,6 +16,8 @@ from fimi_nlp.types import Reason, Score, Tag
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import fimi_nlp as fn
 
 NATO, WEST = "nato_alliances", "western_hypocrisy"
 
