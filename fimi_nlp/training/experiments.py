@@ -41,9 +41,9 @@ from fimi_nlp.errors import RecipeError, did_you_mean
 from fimi_nlp.evaluation import Predictions, Report, score
 from fimi_nlp.training.batches import encode
 from fimi_nlp.training.calibrate import fit_calibration
+from fimi_nlp.training.fitting import Fitted, fit
 from fimi_nlp.training.loop import predict
 from fimi_nlp.training.recipe import Recipe
-from fimi_nlp.training.run import Fitted, fit
 from fimi_nlp.types import Mode
 
 if TYPE_CHECKING:

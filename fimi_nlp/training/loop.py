@@ -167,7 +167,7 @@ class Loop:
         first = len(self.history)
         frozen = self.recipe.model.freeze_layers
         learner = Upper(self.model, frozen) if settings.cache else self.model
-        if settings.cache:
+        if settings.cache and first < settings.epochs and not self._patience_spent():
             self._states = lower_states(self.model, self.train.ids, self.base.pad, frozen)
         model, optimizer, loader = self.accelerator.prepare(learner, optimizer, self._loader(sampler))
         steps = settings.epochs * len(loader)
@@ -286,6 +286,8 @@ class Loop:
         recipe = self.recipe.to_dict()
         # Where the data lies, how the bundle is cut and how the mixture is weighted do not bear on the loop.
         parts = {key: recipe[key] for key in ("training", "loss")}
+        # Every seed has a folder of its own; how many there are is nothing to it.
+        parts["training"].pop("seeds")
         model = {key: value for key, value in recipe["model"].items() if key not in {"name", "lexical_weight"}}
         return {"recipe": {**parts, "model": model}, "data": self.fingerprint}
 

@@ -94,7 +94,9 @@ class TrainingPart:
     Attributes
     ----------
     seed : int
-        Of everything random.
+        Of everything random but the heads' first weights.
+    seeds : int
+        Train with this many seeds, from `seed` on, and average their weights where that helps on dev.
     epochs : int
         At most.
     patience : int
@@ -127,6 +129,7 @@ class TrainingPart:
     """
 
     seed: int = 0
+    seeds: int = 1
     epochs: int = 6
     patience: int = 3
     batch_size: int = 16
@@ -270,6 +273,7 @@ class Recipe:
         """
         t = self.training
         rules = {
+            "training.seeds": (t.seeds >= 1, "at least 1"),
             "training.epochs": (t.epochs >= 1, "at least 1"),
             "training.batch_size": (t.batch_size >= 1, "at least 1"),
             "training.learning_rate": (0 < t.learning_rate < 1, "between 0 and 1"),

@@ -10,24 +10,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import set_seed
-
 from fimi_nlp import __version__
 from fimi_nlp.bundle import CARD, CONFIG, METRICS, MODEL, TOKENIZER, Bundle
 from fimi_nlp.data import Corpus
 from fimi_nlp.errors import RecipeError
 from fimi_nlp.schema import LabelSchema
 from fimi_nlp.training import calibrate, export
-from fimi_nlp.training.batches import Encoded, Targets, encode
 from fimi_nlp.training.card import card
-from fimi_nlp.training.encoders import BaseEncoder, freeze_layers, load_encoder
-from fimi_nlp.training.lexical import fit_lexical
-from fimi_nlp.training.loop import Loop, Split, predict
-from fimi_nlp.training.model import HeadSizes, NarrativeModel
-from fimi_nlp.training.plot import plot_history
+from fimi_nlp.training.fitting import Fitted, fit
+from fimi_nlp.training.loop import predict
 from fimi_nlp.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -119,116 +110,6 @@ def train(
     return TrainingResult(Path(out), folder, reports)
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A trained network, before export.
-
-    Attributes
-    ----------
-    model : NarrativeModel
-        With its lexical branch, on the CPU.
-    base : BaseEncoder
-        Its tokenizer and where its encoder came from.
-    dev : Encoded
-        The dev passages as tokens.
-    cut : dict of str to int
-        How many passages of each part were longer than the limit and were cut.
-    history : list of dict
-        One record an epoch.
-    device, precision : str
-        What it was trained on.
-    """
-
-    model: NarrativeModel
-    base: BaseEncoder
-    dev: Encoded
-    cut: dict[str, int]
-    history: list[dict[str, float]]
-    device: str
-    precision: str
-
-
-def fit(
-    recipe: Recipe,
-    train: Corpus,
-    dev: Corpus,
-    folder: Path,
-    *,
-    fingerprint: str,
-    resume: bool = False,
-    progress: bool = True,
-) -> Fitted:
-    """Train the network of a recipe on one corpus, choosing the epoch on another.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        What to do; its corpus files are not read.
-    train, dev : Corpus
-        The passages.
-    folder : Path
-        For checkpoints, log and plot.
-    fingerprint : str
-        Of the data: a checkpoint of other data is refused.
-    resume, progress : bool
-        As for `train`.
-    """
-    accelerator = _accelerator(recipe.training.precision)
-    base = load_encoder(recipe.model.encoder, recipe.model.revision)
-    encoded = {
-        name: encode(part.texts, base, recipe.training.max_tokens) for name, part in (("train", train), ("dev", dev))
-    }
-    targets = Targets.of(train, recipe.data.unsure_target)
-    sizes = head_sizes(train.schema)
-    set_seed(recipe.model.init_seed)
-    model = build_model(base, sizes, recipe)
-    set_seed(recipe.training.seed)
-    loop = Loop(
-        recipe,
-        model,
-        base,
-        train=Split(encoded["train"].ids, targets),
-        dev=Split(encoded["dev"].ids, Targets.of(dev)),
-        folder=folder,
-        fingerprint=fingerprint,
-        accelerator=accelerator,
-        progress=progress,
-    )
-    history = loop.run(resume=resume)
-    model = loop.model
-    plot_history(history, folder / "training.png")
-    if recipe.model.lexical:
-        model.lexical = fit_lexical(encoded["train"].ids, targets, sizes, base.vocabulary, recipe.model)
-        model.lexical_weight.fill_(recipe.model.lexical_weight)
-    cut = {name: part.cut for name, part in encoded.items() if part.cut}
-    precision = str(accelerator.mixed_precision)
-    return Fitted(model.cpu(), base, encoded["dev"], cut, history, accelerator.device.type, precision)
-
-
-def head_sizes(schema: LabelSchema) -> HeadSizes:
-    """Widths of the heads for a schema."""
-    subs = tuple(len(label.sub_labels) for label in schema.narratives)
-    return HeadSizes(len(schema.narratives), subs, len(schema.stances), len(schema.origins))
-
-
-def build_model(base: BaseEncoder, sizes: HeadSizes, recipe: Recipe) -> NarrativeModel:
-    """The network before training."""
-    if recipe.model.freeze_word_embeddings:
-        base.encoder.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
-    freeze_layers(base.encoder, recipe.model.freeze_layers)
-    for module in base.encoder.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = recipe.model.encoder_dropout
-    return NarrativeModel(base.encoder, base.hidden, sizes, dropout=recipe.model.dropout)
-
-
-def _accelerator(precision: str) -> Accelerator:
-    bf16 = precision == "bf16" or (precision == "auto" and torch.cuda.is_available())
-    # accelerate keeps the precision of the process's first run, and refuses another.
-    AcceleratorState._reset_state()
-    return Accelerator(mixed_precision="bf16" if bf16 else "no")
-
-
 def _read(recipe: Recipe) -> tuple[Corpus, dict[str, Corpus]]:
     """The corpus, and its parts by what they are for: train, dev, then the splits to report on."""
     if not recipe.data.corpus:
@@ -313,6 +194,7 @@ def _record(recipe: Recipe, corpus: Corpus, parts: dict[str, Corpus], fitted: Fi
             "labels": dict(Counter(label for p in parts["train"] for label in (p.narratives or {}))),
         },
         "history": fitted.history,
+        "averaged_seeds": fitted.averaged,
         "device": fitted.device,
         "precision": fitted.precision,
         "versions": {"fimi-nlp": __version__, "python": platform.python_version(), **versions},

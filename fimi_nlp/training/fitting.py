@@ -1,0 +1,173 @@
+"""From a recipe and two corpora to a trained network: one seed, or the average of several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import set_seed
+
+from fimi_nlp.training.batches import Encoded, Targets, encode
+from fimi_nlp.training.encoders import BaseEncoder, freeze_layers, load_encoder
+from fimi_nlp.training.lexical import fit_lexical
+from fimi_nlp.training.loop import Loop, Split, macro_average_precision, predict
+from fimi_nlp.training.model import HeadSizes, NarrativeModel
+from fimi_nlp.training.plot import plot_history
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fimi_nlp.data import Corpus
+    from fimi_nlp.schema import LabelSchema
+    from fimi_nlp.training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A trained network, before export.
+
+    Attributes
+    ----------
+    model : NarrativeModel
+        With its lexical branch, on the CPU.
+    base : BaseEncoder
+        Its tokenizer and where its encoder came from.
+    dev : Encoded
+        The dev passages as tokens.
+    cut : dict of str to int
+        How many passages of each part were longer than the limit and were cut.
+    history : list of dict
+        One record an epoch, of every seed.
+    averaged : list of int
+        The seeds whose weights were averaged.
+    device, precision : str
+        What it was trained on.
+    """
+
+    model: NarrativeModel
+    base: BaseEncoder
+    dev: Encoded
+    cut: dict[str, int]
+    history: list[dict[str, float]]
+    averaged: list[int]
+    device: str
+    precision: str
+
+
+def fit(
+    recipe: Recipe,
+    train: Corpus,
+    dev: Corpus,
+    folder: Path,
+    *,
+    fingerprint: str,
+    resume: bool = False,
+    progress: bool = True,
+) -> Fitted:
+    """Train the network of a recipe on one corpus, choosing the epoch on another.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do; its corpus files are not read.
+    train, dev : Corpus
+        The passages.
+    folder : Path
+        For checkpoints, log and plot.
+    fingerprint : str
+        Of the data: a checkpoint of other data is refused.
+    resume, progress : bool
+        As for `train`.
+    """
+    accelerator = _accelerator(recipe.training.precision)
+    base = load_encoder(recipe.model.encoder, recipe.model.revision)
+    encoded = {
+        name: encode(part.texts, base, recipe.training.max_tokens) for name, part in (("train", train), ("dev", dev))
+    }
+    targets = Targets.of(train, recipe.data.unsure_target)
+    sizes = head_sizes(train.schema)
+    splits = (Split(encoded["train"].ids, targets), Split(encoded["dev"].ids, Targets.of(dev)))
+    first, seeds = recipe.training.seed, recipe.training.seeds
+    models: dict[int, NarrativeModel] = {}
+    history: list[dict[str, float]] = []
+    for seed in range(first, first + seeds):
+        place = folder / f"seed-{seed}" if seeds > 1 else folder
+        place.mkdir(parents=True, exist_ok=True)
+        one = recipe.with_options({"training.seed": seed})
+        # Each seed starts from the same weights, and from an encoder that no other seed has trained.
+        own = load_encoder(recipe.model.encoder, recipe.model.revision) if models else base
+        set_seed(recipe.model.init_seed)
+        model = build_model(own, sizes, recipe)
+        set_seed(seed)
+        loop = Loop(one, model, own, *splits, place, fingerprint, accelerator, progress)
+        history += [{**record, "seed": seed} for record in loop.run(resume=resume)]
+        plot_history(loop.history, place / "training.png")
+        models[seed] = loop.model.cpu()
+    model, averaged = _average(models, splits[1], base.pad)
+    if recipe.model.lexical:
+        model.lexical = fit_lexical(encoded["train"].ids, targets, sizes, base.vocabulary, recipe.model)
+        model.lexical_weight.fill_(recipe.model.lexical_weight)
+    cut = {name: part.cut for name, part in encoded.items() if part.cut}
+    precision = str(accelerator.mixed_precision)
+    return Fitted(model, base, encoded["dev"], cut, history, averaged, accelerator.device.type, precision)
+
+
+def _average(models: dict[int, NarrativeModel], dev: Split, pad: int) -> tuple[NarrativeModel, list[int]]:
+    """Average the weights of several seeds, the best on dev first, as long as that makes dev no worse.
+
+    A greedy soup (Wortsman et al. 2022, *Model soups*): networks that start from the same weights end in one basin, and
+    the mean of their weights does as well as the mean of their answers, at the cost of one.
+    """
+
+    def dev_score(model: NarrativeModel) -> float:
+        return macro_average_precision(predict(model, dev.ids, pad), dev.targets)
+
+    if len(models) == 1:
+        return next(iter(models.values())), list(models)
+    alone = {seed: dev_score(model) for seed, model in models.items()}
+    weights = {seed: {k: v.clone() for k, v in model.state_dict().items()} for seed, model in models.items()}
+    order = sorted(models, key=lambda seed: -alone[seed])
+    chosen, best = order[:1], alone[order[0]]
+    model = models[order[0]]
+    for seed in order[1:]:
+        model.load_state_dict(_mean([weights[s] for s in (*chosen, seed)]))
+        score = dev_score(model)
+        if score >= best:
+            chosen, best = [*chosen, seed], score
+    model.load_state_dict(_mean([weights[s] for s in chosen]))
+    return model, sorted(chosen)
+
+
+def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    first = states[0]
+    return {
+        key: torch.stack([state[key] for state in states]).mean(0) if value.is_floating_point() else value
+        for key, value in first.items()
+    }
+
+
+def head_sizes(schema: LabelSchema) -> HeadSizes:
+    """Widths of the heads for a schema."""
+    subs = tuple(len(label.sub_labels) for label in schema.narratives)
+    return HeadSizes(len(schema.narratives), subs, len(schema.stances), len(schema.origins))
+
+
+def build_model(base: BaseEncoder, sizes: HeadSizes, recipe: Recipe) -> NarrativeModel:
+    """The network before training."""
+    if recipe.model.freeze_word_embeddings:
+        base.encoder.get_input_embeddings().requires_grad_(False)  # type: ignore[operator]
+    freeze_layers(base.encoder, recipe.model.freeze_layers)
+    for module in base.encoder.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = recipe.model.encoder_dropout
+    return NarrativeModel(base.encoder, base.hidden, sizes, dropout=recipe.model.dropout)
+
+
+def _accelerator(precision: str) -> Accelerator:
+    bf16 = precision == "bf16" or (precision == "auto" and torch.cuda.is_available())
+    # accelerate keeps the precision of the process's first run, and refuses another.
+    AcceleratorState._reset_state()
+    return Accelerator(mixed_precision="bf16" if bf16 else "no")
