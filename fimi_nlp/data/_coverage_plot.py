@@ -10,7 +10,7 @@ from fimi_nlp.errors import InputError, require
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fimi_nlp.data.coverage import CoverageReport, CrossTable
+    from fimi_nlp.data.balance import CoverageReport, CrossTable
 
 #: Width of a panel, and height of a line in it, in inches.
 _WIDTH, _LINE = 6.0, 0.22

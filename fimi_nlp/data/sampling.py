@@ -19,7 +19,6 @@ from fimi_nlp.data.corpus import Corpus
 from fimi_nlp.data.similarity import Texts, words
 from fimi_nlp.errors import InputError, did_you_mean
 from fimi_nlp.evaluation.predictions import Predictions
-from fimi_nlp.types import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from fimi_nlp.data.corpus import Passage
+    from fimi_nlp.types import Tag
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
@@ -190,9 +190,9 @@ def _check(n: int, uncertainty: str, diversity: str, per_group: int | None, pool
     for name, value in (("n", n), ("per_group", 1 if per_group is None else per_group), ("pool", pool)):
         if value < 1:
             raise InputError(f"{name} is {value}.", remedy="It must be 1 or more.")
-    for name, value, known in (("uncertainty", uncertainty, UNCERTAINTY), ("diversity", diversity, DIVERSITY)):
-        if value not in known:
-            raise InputError(f"Unknown {name} '{value}'.", remedy=did_you_mean(value, known))
+    for name, word, known in (("uncertainty", uncertainty, UNCERTAINTY), ("diversity", diversity, DIVERSITY)):
+        if word not in known:
+            raise InputError(f"Unknown {name} '{word}'.", remedy=did_you_mean(word, known))
 
 
 def _thresholds(labels: Sequence[str], said: Predictions, given: Mapping[str, float]) -> Floats:
@@ -207,23 +207,22 @@ def _thresholds(labels: Sequence[str], said: Predictions, given: Mapping[str, fl
 
 def _uncertainty(margins: Floats, kind: str) -> Floats:
     if kind == "margin" or not len(margins):
-        return np.exp(-margins.min(axis=1, initial=np.inf))
+        return np.asarray(np.exp(-margins.min(axis=1, initial=np.inf)))
     ranks = margins.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
     return 1.0 - np.asarray(ranks.min(axis=1), np.float64) / len(margins)
 
 
 def _distinct(passages: Corpus, labelled: Corpus | None, scores: Floats, read: npt.NDArray[np.bool_]) -> Ints:
     """The texts that may be selected, the most uncertain first: one of those that are the same, or nearly."""
-    first = np.lexsort((np.arange(len(scores)), -scores))
+    first = [index for index in np.argsort(-scores, kind="stable").tolist() if read[index]]
     known = [] if labelled is None else labelled.texts
     # Texts that are annotated stand in front, so that of two similar texts the one that is behind goes.
-    texts = Texts([*known, *(passages[i].text for i in first.tolist())])
+    texts = Texts([*known, *(passages[index].text for index in first)])
     dropped = {index for group in texts.same() for index in group[1:]}
     for left, right, _ in texts.near():  # in order: the ones in front are settled first
-        if left not in dropped:
+        if left < len(known) or left not in dropped:
             dropped.add(right)
-    kept = [i for at, i in enumerate(first.tolist(), len(known)) if at not in dropped and read[i]]
-    return np.array(kept, np.int64)
+    return np.array([index for at, index in enumerate(first, len(known)) if at not in dropped], np.int64)
 
 
 def _capped(passages: Corpus, order: Ints, per_group: int | None) -> Ints:
@@ -250,7 +249,7 @@ def _vectors(tagger: Any, passages: Corpus, order: Ints, vectors: npt.ArrayLike 
     else:
         texts = [passages[i].text for i in order.tolist()]
         x = np.asarray(tagger.embed(texts) if hasattr(tagger, "embed") else _hashed(texts), np.float64)
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
+    return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9))
 
 
 def _hashed(texts: Sequence[str]) -> Floats:
