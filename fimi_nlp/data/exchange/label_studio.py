@@ -41,7 +41,7 @@ def label_studio_config(schema: LabelSchema, text_key: str = "text") -> str:
     """
     lines = ["<View>", f"  <Text {_attributes(name='text', value=f'${text_key}')}/>"]
     for question in form.questions(schema):
-        lines += [f"  <Header {_attributes(value=question.title, size='5')}/>", *_choices(question)]
+        lines += _control(question)
     return "\n".join([*lines, "</View>"]) + "\n"
 
 
@@ -177,18 +177,16 @@ def _people(note: Mapping[str, Any]) -> list[str]:
     return [] if who is None else [str(who)]
 
 
-def _choices(question: Question) -> list[str]:
-    attributes = {"name": question.name, "toName": "text", "choice": "multiple" if question.many else "single"}
+def _control(question: Question) -> list[str]:
+    """A question with its title, hidden as long as the narrative that it is about is not chosen."""
+    hidden = {"visibleWhen": "choice-selected", "whenTagName": "narratives", "whenChoiceValue": question.narrative}
+    choices = {"name": question.name, "toName": "text", "choice": "multiple" if question.many else "single"}
     if question.name == "narratives":
-        attributes |= {"required": "true"}
-    if question.narrative:
-        attributes |= {
-            "visibleWhen": "choice-selected",
-            "whenTagName": "narratives",
-            "whenChoiceValue": question.narrative,
-        }
-    options = [f"    <Choice {_attributes(value=option.label, hint=_hint(option))}/>" for option in question.options]
-    return [f"  <Choices {_attributes(**attributes)}>", *options, "  </Choices>"]
+        choices |= {"required": "true"}
+    lines = [f"  <View {_attributes(**hidden)}>" if question.narrative else "  <View>"]
+    lines += [f"    <Header {_attributes(value=question.title, size='5')}/>", f"    <Choices {_attributes(**choices)}>"]
+    lines += [f"      <Choice {_attributes(value=option.label, hint=_hint(option))}/>" for option in question.options]
+    return [*lines, "    </Choices>", "  </View>"]
 
 
 def _hint(option: Label) -> str:
