@@ -97,10 +97,15 @@ def data_noise(
     as_json: JsonOption = False,
 ) -> None:
     """Find narratives that were likely annotated wrongly, the worst first."""
-    from fimi_nlp.data import find_label_noise
+    from fimi_nlp.data import cross_validate, find_label_noise
     from fimi_nlp.records import open_writer
 
-    suspects = find_label_noise(_read(corpus, schema, text_column), folds=folds, seed=seed)
+    whole = _read(corpus, schema, text_column)
+    probabilities = cross_validate(whole, folds=folds, seed=seed)
+    suspects = find_label_noise(whole, probabilities=probabilities)
+    for label, column in zip(whole.schema.narrative_labels, probabilities.T, strict=True):
+        if not (column >= 0).any():
+            typer.echo(f"note: {label} is not judged: too few passages carry it, or lack it", err=True)
     if out:
         with open_writer(out) as writer:
             for suspect in suspects:

@@ -283,8 +283,9 @@ def _macro_f1(corpus: Corpus, answers: Mapping[str, Ints], a: int, b: int, boots
 def _by_id(corpus: Corpus, name: str) -> dict[str, Passage]:
     passages: dict[str, Passage] = {}
     for passage in corpus:
-        if passages.setdefault(passage.id, passage) is not passage:
+        if passage.id in passages:
             raise InputError(f"The id '{passage.id}' stands twice with {name}.", remedy="Passages are matched by id.")
+        passages[passage.id] = passage
     return passages
 
 

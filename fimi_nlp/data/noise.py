@@ -179,7 +179,14 @@ def _folds(corpus: Corpus, folds: int, seed: int) -> npt.NDArray[np.int64]:
     from fimi_nlp.data.splits import split
 
     # Copies are kept together and merely similar texts are not: in a corpus of templates they would tie everything up.
-    parts = split(corpus, {str(part): 1 / folds for part in range(folds)}, seed=seed, keep_similar=False)
+    shares = {str(part): 1 / folds for part in range(folds)}
+    try:
+        parts = split(corpus, shares, seed=seed, keep_similar=False)
+    except InputError as error:
+        raise InputError(
+            f"The corpus has too few groups that share no text for {folds} folds.",
+            remedy="Ask for fewer folds, or give the passages finer groups.",
+        ) from error
     fold = {passage.id: int(name) for name, part in parts.items() for passage in part}
     return np.array([fold[passage.id] for passage in corpus], np.int64)
 

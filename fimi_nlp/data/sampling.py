@@ -128,7 +128,7 @@ def select_for_annotation(
     InputError
         An argument is out of range, or there are not as many tags or vectors as texts.
     """
-    passages = corpus if isinstance(corpus, Corpus) else Corpus.read(corpus)
+    passages = corpus if isinstance(corpus, Corpus) else Corpus.read(corpus, schema=getattr(tagger, "schema", None))
     _check(n, uncertainty, diversity, per_group, pool)
     given = isinstance(tagger, (list, tuple))
     tags: Sequence[Tag] = tagger if given else tagger.tag_many(passages.texts)

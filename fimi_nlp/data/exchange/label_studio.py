@@ -158,7 +158,7 @@ def _answers(task: dict[str, Any], annotator: str | None) -> tuple[dict[str, tup
         if kind == "choices" and form.is_question(name):
             filled[name] = (*filled.get(name, ()), *form.chosen(value.get("choices", []), name))
         else:
-            others[form.column(name or kind)] = value.get(kind, value)
+            others[form.column(name or kind)] = next(iter(value.values())) if len(value) == 1 else value
     return filled, others
 
 
