@@ -112,6 +112,15 @@ def test_probabilities_of_your_own() -> None:
         find_label_noise(CLEAN, probabilities=p)
 
 
+def test_a_rare_narrative_that_was_wrongly_given_comes_first() -> None:
+    rare = Corpus([Passage(f"r{i}", f"Text {i}.", {"rain": None} if i < 6 else {}) for i in range(100)], SCHEMA)
+    p = np.full((100, 3), np.nan)
+    p[:, 0] = [0.01, *[0.4] * 5, *[0.6] * 3, *[0.02] * 91]
+    suspects = find_label_noise(rare, probabilities=p)
+    assert suspects[0].id == "r0"
+    assert {s.id for s in suspects} >= {"r6", "r7", "r8"}
+
+
 def test_bad_input_is_named() -> None:
     with pytest.raises(InputError, match="for 5 folds"):
         find_label_noise(CLEAN[:4])

@@ -40,7 +40,7 @@ class Suspect:
     probability : float
         That the passage carries the narrative, by a model that did not see it.
     quality : float
-        How well the label fits that, from 0 (not at all) to 1, allowing for how rare the narrative is.
+        Of the label, from 0 to 1: how probable that model finds it.
     issue : bool
         Whether confident learning counts the label among the wrong ones. Suspects without it are borderline.
     unsure : bool
@@ -239,8 +239,8 @@ def _doubts(rows: npt.NDArray[np.int64], given: Bools, p: Floats) -> Iterator[tu
 
     labels, both = given.astype(np.int64), np.column_stack([1.0 - p, p])
     issues = find_label_issues(labels, both, n_jobs=1)
-    # Adjusted: else all that carry a rare narrative, whose probabilities are low throughout, would be suspects.
-    quality = get_label_quality_scores(labels, both, adjust_pred_probs=True)
+    # Not adjusted for how rare the narrative is: mistakes planted in a corpus then came far later in the list.
+    quality = get_label_quality_scores(labels, both)
     for row, value, issue in zip(rows.tolist(), quality.tolist(), issues.tolist(), strict=True):
         if issue or value < 0.5:
             yield row, value, issue
