@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from fimi_nlp import cli_rebuild
+from fimi_nlp._cli import (
+    CODES,
+    FAILED,
+    INTERRUPTED,
+    OK,
+    SET_ASIDE,
+    ModelOption,
+    ModeOption,
+    PathOption,
+    RevisionOption,
+)
+from fimi_nlp.cli_data import data_app
 from fimi_nlp.errors import FimiError, InputError
 from fimi_nlp.types import Mode
 
@@ -18,37 +30,20 @@ if TYPE_CHECKING:
     from fimi_nlp.data import Corpus
     from fimi_nlp.tagger import Tagger
 
-#: Exit codes. 2 is the usage error of every command line of this kind.
-OK, FAILED, USAGE, SET_ASIDE, INTERRUPTED = 0, 1, 2, 3, 130
-
-_CODES = (
-    "Exit codes: 0 done; 1 failed, with the reason on standard error; 2 wrong usage; 3 done, but some records were set"
-    " aside or faults were found; 130 interrupted."
-)
-
 app = typer.Typer(
     name="fimi-nlp",
     help="Which shared anti-Western narratives an English text carries, in which stance and register, and how surely."
     " It describes content; it never says who is behind a text.",
-    epilog=_CODES,
+    epilog=CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Look after labelled data.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 cli_rebuild.register(data_app)
 
-ModelOption = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation at run time, on Python 3.10 too
-    typer.Option("--model", "-m", help="A bundle's folder or Hub id. Default: the bundled model."),
-]
-RevisionOption = Annotated[Optional[str], typer.Option(help="Commit, tag or branch of a Hub id.")]  # noqa: UP045
-ModeOption = Annotated[Mode, typer.Option(help="How strict the thresholds are.")]
-PathOption = Optional[Path]  # noqa: UP045
 
-
-@app.command(epilog=_CODES)
+@app.command(epilog=CODES)
 def tag(
     texts: Annotated[Optional[list[str]], typer.Argument(help="Texts to tag.", show_default=False)] = None,  # noqa: UP045
     source: Annotated[
@@ -105,7 +100,7 @@ def tag(
     _report(summary, str(rejects or rejects_of(target) or "standard error"))
 
 
-@app.command(epilog=_CODES)
+@app.command(epilog=CODES)
 def train(
     recipe: Annotated[Path, typer.Argument(help="A training recipe (TOML).")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the bundle goes.")],
@@ -128,7 +123,7 @@ def train(
     typer.echo(f"Bundle: {result.bundle}\nLog and plot: {result.run}")
 
 
-@app.command(epilog=_CODES)
+@app.command(epilog=CODES)
 def evaluate(
     model: Annotated[str, typer.Argument(help="A bundle's folder or Hub id, or 'default' for the bundled model.")],
     corpus: Annotated[list[Path], typer.Argument(help="Labelled files: .jsonl, .csv, .parquet.")],
@@ -166,28 +161,7 @@ def evaluate(
         report.save(out)
 
 
-@data_app.command("check", epilog=_CODES)
-def data_check(
-    corpus: Annotated[list[Path], typer.Argument(help="Labelled files: .jsonl, .csv, .parquet.")],
-    schema: Annotated[PathOption, typer.Option(help="Schema (TOML). Default: the four shared narratives.")] = None,
-    text_column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Check labelled data: labels, duplicates, and leakage across splits."""
-    from fimi_nlp.data import Corpus, check
-    from fimi_nlp.schema import LabelSchema
-
-    labels = LabelSchema.from_toml(schema) if schema else None
-    report = check(Corpus.read(list(corpus), schema=labels, text_column=text_column))
-    if as_json:
-        typer.echo(json.dumps(report.to_dict(), indent=1, ensure_ascii=False))
-    else:
-        typer.echo("\n".join(report.lines()))
-    if not report.ok:
-        raise typer.Exit(SET_ASIDE)
-
-
-@app.command(epilog=_CODES)
+@app.command(epilog=CODES)
 def export(
     model: Annotated[str, typer.Argument(help="A bundle's folder or Hub id, or 'default' for the bundled model.")],
     out: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
@@ -205,7 +179,7 @@ def export(
     typer.echo(f"{Bundle.read(out).name} is in {out}")
 
 
-@app.command(epilog=_CODES)
+@app.command(epilog=CODES)
 def info(
     model: ModelOption = None,
     revision: RevisionOption = None,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fimi_nlp.data import Corpus, Passage, check
+from fimi_nlp.data import Corpus, Passage, check, find_near_duplicates
+from fimi_nlp.errors import InputError
 
 RNG = random.Random(5)
 VOCABULARY = [
@@ -153,3 +155,20 @@ def test_near_duplicates_agree_with_the_definition(seed: int, changes: int) -> N
     truth = len(left & right) / len(left | right)
     found = check(Corpus([Passage("a", " ".join(words)), Passage("b", " ".join(changed))])).near_duplicates
     assert [round(pair.similarity, 3) for pair in found] == ([round(truth, 3)] if truth >= 0.8 else [])
+
+
+def test_near_duplicates_by_themselves() -> None:
+    text = sentence()
+    near = " ".join([*text.split()[:-1], "different"])
+    far = " ".join([*text.split()[:-6], *sentence(6).split()])
+    corpus = Corpus([Passage("a", text), Passage("b", far), Passage("c", text.upper()), Passage("d", near)])
+    same, *pairs = find_near_duplicates(corpus, 0.6)
+    assert (same.ids, same.similarity) == (("a", "c"), 1.0)
+    assert pairs[0].ids == ("a", "d")
+    assert ("a", "b") in [pair.ids for pair in pairs]
+    assert [pair.similarity for pair in pairs] == sorted((pair.similarity for pair in pairs), reverse=True)
+    report = check(corpus)
+    assert find_near_duplicates(corpus) == (*report.duplicates, *report.near_duplicates)
+    for threshold in (0.0, 1.1, float("nan")):
+        with pytest.raises(InputError, match="threshold"):
+            find_near_duplicates(corpus, threshold)

@@ -133,7 +133,8 @@ class Corpus(Sequence[Passage]):
         Parameters
         ----------
         source : path, paths, datasets.Dataset, or iterable of mappings
-            Files as `fimi_nlp.records.read_records` takes them, a Hugging Face dataset, or records at hand.
+            Files as `fimi_nlp.records.read_records` takes them, what it gives back, a Hugging Face dataset, or records
+            at hand.
         schema : LabelSchema, optional
             The labels; by default the four shared narratives.
         text_column : str

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fimi_nlp.data.corpus import FIELDS, PLAIN_FIELDS, Passage
 from fimi_nlp.data.labels import Annotation, CellError, is_missing, label_set, load_json, narratives
 from fimi_nlp.errors import CorpusError, InputTypeError, did_you_mean
-from fimi_nlp.records import BadRecord, read_records
+from fimi_nlp.records import BadRecord, Record, read_records
 from fimi_nlp.schema import NO_STANCE
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def _items(source: Any, text_column: str, format: str | None) -> Iterator[_Item]
     for number, entry in enumerate(source, 1):
         if isinstance(entry, (str, Path)):
             yield from _file_items(entry, text_column, format)
+        elif isinstance(entry, (Record, BadRecord)):  # read elsewhere: it knows its place
+            yield _Item(entry.place, entry if isinstance(entry, BadRecord) else entry.data)
         else:
             yield _Item(f"record {number}", entry.to_dict() if isinstance(entry, Passage) else entry)
 

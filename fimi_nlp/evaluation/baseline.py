@@ -144,7 +144,7 @@ class Baseline:
     def __init__(self, schema: LabelSchema) -> None:
         self.schema = schema
         self.thresholds: dict[str, float] = {}
-        self._features = _vectorizer()
+        self._features = vectorizer()
         self._narratives = [Choice(2, solver="liblinear") for _ in schema.narratives]
         self._subs = [Choice(len(label.sub_labels), max_iter=200) for label in schema.narratives]
         self._stance = Choice(len(schema.stances), max_iter=200)
@@ -267,7 +267,8 @@ def best_threshold(gold: npt.ArrayLike, probability: npt.ArrayLike) -> float:
     return float((p[last] + p[last + 1]) / 2) if last + 1 < len(p) else float(p[last])
 
 
-def _vectorizer() -> Any:
+def vectorizer() -> Any:
+    """TF-IDF of words (1-2 grams) and of characters within words (3-5 grams), not yet fitted."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import FeatureUnion
 
