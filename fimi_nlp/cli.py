@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from fimi_nlp import cli_rebuild
+from fimi_nlp import cli_rebuild, cli_training
 from fimi_nlp._cli import (
     CODES,
     FAILED,
@@ -41,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 cli_rebuild.register(data_app)
+cli_training.register(app)
 
 
 @app.command(epilog=CODES)
@@ -101,32 +102,16 @@ def tag(
 
 
 @app.command(epilog=CODES)
-def train(
-    recipe: Annotated[Path, typer.Argument(help="A training recipe (TOML).")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the bundle goes.")],
-    data: Annotated[Optional[list[Path]], typer.Option("--data", help="Corpus files instead of the recipe's.")] = None,  # noqa: UP045
-    options: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--set", help="Another value, as training.epochs=2. May be given several times."),
-    ] = None,
-    run: Annotated[PathOption, typer.Option(help="Folder of checkpoints and log. Default: runs/NAME.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
-) -> None:
-    """Train a bundle from a recipe."""
-    from fimi_nlp.training import Recipe
-    from fimi_nlp.training import train as run_training
-
-    plan = Recipe.from_toml(recipe)
-    if options:
-        plan = plan.with_options(dict(_option(option) for option in options))
-    result = run_training(plan, out, data=data or (), run=run, resume=resume)
-    typer.echo(f"Bundle: {result.bundle}\nLog and plot: {result.run}")
-
-
-@app.command(epilog=CODES)
 def evaluate(
     model: Annotated[str, typer.Argument(help="A bundle's folder or Hub id, or 'default' for the bundled model.")],
-    corpus: Annotated[list[Path], typer.Argument(help="Labelled files: .jsonl, .csv, .parquet.")],
+    corpus: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Argument(help="Labelled files: .jsonl, .csv, .parquet.", show_default=False),
+    ] = None,
+    suite: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Run a suite instead: 'behavioural', or a folder with functions.toml and cases.jsonl."),
+    ] = None,
     split: Annotated[Optional[str], typer.Option(help="Only passages of this split.")] = None,  # noqa: UP045
     mode: ModeOption = Mode.BALANCED,
     revision: RevisionOption = None,
@@ -142,7 +127,12 @@ def evaluate(
     ] = False,
     out: Annotated[PathOption, typer.Option("--out", "-o", help="Save the report: .json or .md.")] = None,
 ) -> None:
-    """Score a model on labelled texts."""
+    """Score a model on labelled texts, or on the behavioural suite."""
+    if suite is not None:
+        _run_suite(model, suite, mode=mode, revision=revision, out=out)
+        return
+    if not corpus:
+        raise typer.BadParameter("give labelled files, or --suite behavioural.")
     from fimi_nlp.data import Corpus
     from fimi_nlp.evaluation import evaluate as run_evaluation
     from fimi_nlp.schema import LabelSchema
@@ -222,14 +212,15 @@ def _fail(error: FimiError) -> None:
     sys.exit(FAILED)
 
 
-def _option(text: str) -> tuple[str, Any]:
-    key, sign, value = text.partition("=")
-    if not sign or "." not in key:
-        raise typer.BadParameter(f"--set {text!r} is not of the form table.key=value.")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
+def _run_suite(model: str, name: str, *, mode: Mode, revision: str | None, out: Path | None) -> None:
+    from fimi_nlp.evaluation import Suite
+    from fimi_nlp.tagger import load
+
+    tagger = load(None if model == "default" else model, revision=revision, mode=mode)
+    report = Suite.read(None if name == "behavioural" else name, schema=tagger.schema).run(tagger)
+    report.print()
+    if out:
+        report.save(out)
 
 
 def _split(corpus: Corpus, split: str | None) -> Corpus:

@@ -180,6 +180,21 @@ def data_coverage(
     _print_report(report, as_json)
 
 
+@data_app.command("diversity", epilog=CODES)
+def data_diversity(
+    corpus: CorpusArgument,
+    reference: Annotated[PathOption, typer.Option(help="Other texts: how well are ours told from them?")] = None,
+    schema: SchemaOption = None,
+    text_column: TextColumnOption = "text",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how varied the texts are, and how far they give themselves away beside others."""
+    from fimi_nlp.data import diversity
+
+    other = None if reference is None else _read([reference], schema, text_column)
+    _print_report(diversity(_read(corpus, schema, text_column), other), as_json)
+
+
 @data_app.command("sample", epilog=CODES)
 def data_sample(
     texts: Annotated[list[Path], typer.Argument(help="Texts to choose from: .txt, .jsonl, .csv, .parquet.")],

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fimi_nlp._toml import read_toml
 from fimi_nlp.errors import InputError, did_you_mean
+from fimi_nlp.evaluation.results import save_report
 from fimi_nlp.schema import LabelSchema
 
 if TYPE_CHECKING:
@@ -185,6 +186,10 @@ class SuiteReport:
             shown = f"{row.rate.value:.0%} [{row.rate.low:.0%}, {row.rate.high:.0%}]"
             lines.append(f"| `{row.name}` | {row.test} | {mark} | {row.n} | {shown} |")
         return "\n".join(lines)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the report to a ``.json`` or ``.md`` file, and give its path back."""
+        return save_report(self, path)
 
     def print(self, console: Console | None = None) -> None:
         """Show the pass rates in the terminal."""

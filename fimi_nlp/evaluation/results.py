@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -297,12 +297,28 @@ class Report:
         InputError
             The file name ends otherwise.
         """
-        path = Path(path)
-        if path.suffix not in {".json", ".md"}:
-            raise InputError(f"Cannot save a report as '{path.name}'.", remedy="Name a .json or .md file.")
-        text = self.to_markdown() if path.suffix == ".md" else json.dumps(self.to_dict(), indent=2, allow_nan=False)
-        path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-        return path
+        return save_report(self, path)
+
+
+class _Savable(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_markdown(self) -> str: ...
+
+
+def save_report(report: _Savable, path: str | Path) -> Path:
+    """Write a report to a ``.json`` or ``.md`` file, and give its path back.
+
+    Raises
+    ------
+    InputError
+        The file name ends otherwise.
+    """
+    path = Path(path)
+    if path.suffix not in {".json", ".md"}:
+        raise InputError(f"Cannot save a report as '{path.name}'.", remedy="Name a .json or .md file.")
+    text = report.to_markdown() if path.suffix == ".md" else json.dumps(report.to_dict(), indent=2, allow_nan=False)
+    path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    return path
 
 
 def plain(value: Any) -> Any:
