@@ -55,8 +55,8 @@ def write_corpus(path: Path, rows: list[dict[str, Any]] | None = None) -> Path:
     return path
 
 
-def write_encoder(folder: Path) -> Path:
-    """A BERT of one layer with random weights, and its tokenizer."""
+def write_encoder(folder: Path, layers: int = 1) -> Path:
+    """A small BERT with random weights, and its tokenizer."""
     import torch
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -85,7 +85,7 @@ def write_encoder(folder: Path) -> Path:
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=32,
-        num_hidden_layers=1,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=256,

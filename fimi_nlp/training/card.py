@@ -2,29 +2,68 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fimi_nlp.bundle import Bundle
-    from fimi_nlp.evaluation import Report
+    from fimi_nlp.evaluation import Report, SuiteReport
 
 
-def card(bundle: Bundle, reports: Mapping[str, Report]) -> str:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a bundle through the public API.
+
+    Attributes
+    ----------
+    reports : mapping of str to Report
+        Split to figures in ``balanced`` mode, the dev split first.
+    modes : mapping of str to mapping of str to Report
+        The other modes: mode to split to figures.
+    suite : SuiteReport or None
+        The behavioural suite, where the schema is that of the suite.
+    """
+
+    reports: Mapping[str, Report]
+    modes: Mapping[str, Mapping[str, Report]]
+    suite: SuiteReport | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {
+            "splits": {name: report.to_dict() for name, report in self.reports.items()},
+            "modes": {
+                mode: {name: _brief(report) for name, report in reports.items()} for mode, reports in self.modes.items()
+            },
+            "behavioural": self.suite.to_dict() if self.suite else None,
+        }
+
+
+def _brief(report: Report) -> dict[str, Any]:
+    return {
+        "macro_f1": round(report.macro_f1, 4),
+        "micro_precision": round(report.narratives.micro_precision, 4),
+        "micro_recall": round(report.narratives.micro_recall, 4),
+        "flagged": {row.origin: [round(value, 4) for value in row.rate] for row in report.false_alarms},
+    }
+
+
+def card(bundle: Bundle, measured: Measured) -> str:
     """The model card in Markdown, with the front matter that model hubs read.
 
     Parameters
     ----------
     bundle : Bundle
         The model.
-    reports : mapping of str to Report
-        Split to figures, the dev split first.
+    measured : Measured
+        Its figures.
     """
-    return "\n\n".join(part.strip() for part in _parts(bundle, reports) if part.strip()) + "\n"
+    return "\n\n".join(part.strip() for part in _parts(bundle, measured) if part.strip()) + "\n"
 
 
-def _parts(bundle: Bundle, reports: Mapping[str, Report]) -> Iterator[str]:
+def _parts(bundle: Bundle, measured: Measured) -> Iterator[str]:
     config, schema = bundle.config, bundle.schema
     training = config["training"]
     yield (
@@ -42,7 +81,9 @@ def _parts(bundle: Bundle, reports: Mapping[str, Report]) -> Iterator[str]:
     yield _use(bundle)
     yield "## Data\n\n" + training["recipe"]["card"]["data"].strip() + "\n\n" + _counts(training)
     yield _method(config)
-    yield _figures(reports)
+    yield _figures(measured.reports)
+    yield _modes(measured)
+    yield _behaviour(measured.suite)
     yield _thresholds(bundle)
     if limits := training["recipe"]["card"]["limits"].strip():
         yield "## Limits\n\n" + limits
@@ -73,11 +114,15 @@ def _method(config: dict[str, Any]) -> str:
         else ""
     )
     settings = {key: recipe["training"][key] for key in ("epochs", "batch_size", "learning_rate", "average", "joining")}
+    seeds = training.get("averaged_seeds", [recipe["training"]["seed"]])
+    frozen = recipe["model"].get("freeze_layers", 0)
     shown = ", ".join(f"{key} {value}" for key, value in settings.items())
     return (
         f"## Method\n\nThe encoder `{config['base_model']['id']}` with label-wise attention and a head per question,"
-        f" {lexical}trained with {shown}, seed {recipe['training']['seed']}"
-        f" on a {training['device']}. Probabilities are calibrated per label (Platt) on the dev split. The model is"
+        f" {lexical}trained with {shown}"
+        + (f", the {frozen} lowest layers left as they were" if frozen else "")
+        + (f", the weights of seeds {', '.join(map(str, seeds))} averaged" if len(seeds) > 1 else f", seed {seeds[0]}")
+        + f", on a {training['device']}. Probabilities are calibrated per label (Platt) on the dev split. The model is"
         f" stored in int8: on {parity['texts']} dev passages its probabilities differ from the trained ones by"
         f" {parity['int8_mean']:.4f} on average and {parity['int8_largest']:.2f} at most. Since activations are"
         " quantised over a batch, a text's probabilities also move a little with its company: by up to 0.1."
@@ -95,6 +140,37 @@ def _figures(reports: Mapping[str, Report]) -> str:
         body = report.to_markdown().split("\n", 1)[1].replace("\n## ", "\n#### ")
         parts.append(f"### Split `{name}`\n{body}".strip())
     return "\n\n".join(parts)
+
+
+def _modes(measured: Measured) -> str:
+    head = "| mode | split | macro-F1 | precision | recall | flagged: all | flagged: by origin |\n"
+    head += "| --- | --- | ---: | ---: | ---: | ---: | --- |\n"
+    rows = ""
+    for mode, reports in {"balanced": measured.reports, **measured.modes}.items():
+        for split, report in reports.items():
+            brief = _brief(report)
+            flagged = {name: f"{values[0]:.1%}" for name, values in brief["flagged"].items()}
+            everyone = flagged.pop("all")
+            by_origin = ", ".join(f"{name} {value}" for name, value in flagged.items())
+            rows += (
+                f"| `{mode}` | `{split}` | {brief['macro_f1']:.3f} | {brief['micro_precision']:.3f} |"
+                f" {brief['micro_recall']:.3f} | {everyone} | {by_origin} |\n"
+            )
+    return (
+        "## Modes\n\nPrecision and recall are those of all narratives pooled; flagged is the share of passages"
+        f" without a narrative for which one is named.\n\n{head}{rows}"
+    )
+
+
+def _behaviour(suite: SuiteReport | None) -> str:
+    if suite is None:
+        return ""
+    low = [f"`{row.name}`" for row in suite.functions if row.rate.value < 0.85]
+    known = f"\n\nKnown failures, below 85 %: {', '.join(low)}." if low else ""
+    return (
+        "## Behavioural suite\n\nShort texts written for the purpose, one thing tested at a time, none of them trained"
+        " on. Printed by `fimi-nlp evaluate MODEL --suite behavioural`.\n\n" + suite.to_markdown() + known
+    )
 
 
 def _thresholds(bundle: Bundle) -> str:

@@ -16,7 +16,7 @@ from fimi_nlp.data import Corpus
 from fimi_nlp.errors import RecipeError
 from fimi_nlp.schema import LabelSchema
 from fimi_nlp.training import calibrate, export
-from fimi_nlp.training.card import card
+from fimi_nlp.training.card import Measured, card
 from fimi_nlp.training.fitting import Fitted, fit
 from fimi_nlp.training.loop import predict
 from fimi_nlp.training.recipe import Recipe
@@ -104,10 +104,10 @@ def train(
     record = _record(recipe, corpus, parts, fitted)
     staging = folder / "bundle"
     _export(fitted, parts["dev"], recipe, record, staging)
-    reports = _measure(staging, parts, progress=progress)
-    (staging / CARD).write_text(card(Bundle.read(staging), reports), encoding="utf-8")
+    measured = _measure(staging, parts, progress=progress)
+    (staging / CARD).write_text(card(Bundle.read(staging), measured), encoding="utf-8")
     export.publish(staging, Path(out), (CONFIG, MODEL, TOKENIZER, CARD, METRICS))
-    return TrainingResult(Path(out), folder, reports)
+    return TrainingResult(Path(out), folder, measured.reports)
 
 
 def _read(recipe: Recipe) -> tuple[Corpus, dict[str, Corpus]]:
@@ -158,22 +158,29 @@ def _export(fitted: Fitted, dev: Corpus, recipe: Recipe, record: dict[str, Any],
     )
 
 
-def _measure(folder: Path, parts: dict[str, Corpus], *, progress: bool) -> dict[str, Report]:
+def _measure(folder: Path, parts: dict[str, Corpus], *, progress: bool) -> Measured:
     """Figures of the staged bundle through the public API, written beside it."""
-    from fimi_nlp.evaluation import evaluate
+    from fimi_nlp.evaluation import Suite, evaluate
     from fimi_nlp.tagger import load
+    from fimi_nlp.types import Mode
 
     (folder / METRICS).write_text("{}\n", encoding="utf-8")
     tagger = load(folder)
+    judged = {name: part for name, part in parts.items() if name != "train"}
     reports = {
-        name: evaluate(tagger, part, slices=("source", "kind"), progress=progress)
-        for name, part in parts.items()
-        if name != "train"
+        name: evaluate(tagger, part, slices=("source", "kind"), progress=progress) for name, part in judged.items()
     }
-    figures = {name: report.to_dict() for name, report in reports.items()}
-    text = json.dumps({"model": tagger.bundle.name, "mode": tagger.mode.value, "splits": figures}, indent=1)
+    modes = {
+        mode.value: {name: evaluate(load(folder, mode=mode), part, slices=()) for name, part in judged.items()}
+        for mode in Mode
+        if mode is not tagger.mode
+    }
+    # The suite is about the four shared narratives; it says nothing of other labels.
+    suite = Suite.read().run(tagger) if tagger.schema == LabelSchema.default() else None
+    measured = Measured(reports, modes, suite)
+    text = json.dumps({"model": tagger.bundle.name, "mode": tagger.mode.value, **measured.to_dict()}, indent=1)
     (folder / METRICS).write_text(text + "\n", encoding="utf-8")
-    return reports
+    return measured
 
 
 def _record(recipe: Recipe, corpus: Corpus, parts: dict[str, Corpus], fitted: Fitted) -> dict[str, Any]:
