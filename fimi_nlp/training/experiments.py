@@ -266,15 +266,16 @@ def _execute(recipe: Recipe, run: _Run, folder: Path) -> dict[str, Any]:
     logits["dev"] = logits_of(fitted, run.dev, recipe)
     np.savez_compressed(folder / LOGITS, **logits)  # type: ignore[arg-type]
     reports = judge(logits["dev"], run.dev, {name: (logits[name], part) for name, part in run.reports.items()})
+    config = {part: values for part, values in recipe.published().items() if part in {"model", "training", "loss"}}
     return {
         "run": run.key,
         "experiment": run.experiment.name,
         "note": run.experiment.note,
-        "options": run.experiment.options,
         "seed": run.seed,
         "left_out": list(run.left_out),
+        "config": config,
         "data": {"fingerprint": fingerprint, "train": len(run.train), "dev": len(run.dev)},
-        "epochs": len(fitted.history),
+        "dev_average_precision": [record["dev_average_precision"] for record in fitted.history],
         "seconds": round(time.perf_counter() - start),
         "figures": {name: figures(report) for name, report in reports.items()},
     }

@@ -263,6 +263,15 @@ class Recipe:
         data = asdict(self)
         return {k: {n: list(v) if isinstance(v, tuple) else v for n, v in part.items()} for k, part in data.items()}
 
+    def published(self) -> dict[str, Any]:
+        """As `to_dict`, but with the names of files alone: where they lay is the trainer's own affair."""
+        data = self.to_dict()
+        data["data"]["corpus"] = [Path(path).name for path in self.data.corpus]
+        data["data"]["schema"] = Path(self.data.schema).name if self.data.schema else ""
+        if Path(self.model.encoder).is_absolute():
+            data["model"]["encoder"] = Path(self.model.encoder).name
+        return data
+
     def check(self, name: str) -> Recipe:
         """Check the ranges of the values.
 

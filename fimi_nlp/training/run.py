@@ -97,7 +97,8 @@ def train(
         parts["train"],
         parts["dev"],
         folder,
-        fingerprint=corpus.fingerprint,
+        # Of what is trained on: the same passages in other files are the same run.
+        fingerprint=parts["train"].fingerprint,
         resume=resume,
         progress=progress,
     )
@@ -185,15 +186,9 @@ def _measure(folder: Path, parts: dict[str, Corpus], *, progress: bool) -> Measu
 
 def _record(recipe: Recipe, corpus: Corpus, parts: dict[str, Corpus], fitted: Fitted) -> dict[str, Any]:
     """What the bundle says of its making."""
-    plain = recipe.to_dict()
-    # Where the files lay is the trainer's own affair; the fingerprint says which data it was.
-    plain["data"]["corpus"] = [Path(path).name for path in recipe.data.corpus]
-    plain["data"]["schema"] = Path(recipe.data.schema).name if recipe.data.schema else ""
-    if Path(recipe.model.encoder).is_absolute():
-        plain["model"]["encoder"] = Path(recipe.model.encoder).name
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {
-        "recipe": plain,
+        "recipe": recipe.published(),
         "data": {
             "fingerprint": corpus.fingerprint,
             "passages": {name: len(part) for name, part in parts.items()},
