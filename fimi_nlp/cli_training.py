@@ -40,17 +40,29 @@ def train(
 
 
 def experiment(
-    plan: Annotated[Path, typer.Argument(help="A plan of experiments (TOML).")],
-    data: Annotated[list[Path], typer.Option("--data", help="Corpus files with the splits that the recipe names.")],
+    plan: Annotated[PathOption, typer.Argument(help="A plan of experiments (TOML).", show_default=False)] = None,
+    data: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option("--data", help="Corpus files with the splits that the recipe names."),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="JSONL file that records are appended to.")] = Path(
         "models/experiments.jsonl"
     ),
     only: Annotated[Optional[list[str]], typer.Option(help="Run only this experiment.")] = None,  # noqa: UP045
     run: Annotated[Path, typer.Option(help="Folder of checkpoints and logits.")] = Path("runs/experiments"),
 ) -> None:
-    """Train and judge variants of a recipe, several seeds each; runs that are recorded already are not repeated."""
-    from fimi_nlp.training.experiments import Plan, run_plan
+    """Train and judge variants of a recipe, several seeds each; runs that are recorded already are not repeated.
 
+    Without a plan, the records there are, as a table.
+    """
+    from fimi_nlp.training.experiment_table import table
+    from fimi_nlp.training.experiments import Plan, read_records_of, run_plan
+
+    if plan is None:
+        typer.echo(table(read_records_of(out)))
+        return
+    if not data:
+        raise typer.BadParameter("give the corpus with --data.")
     run_plan(Plan.from_toml(plan), data, out, run, only=only or (), say=typer.echo)
 
 

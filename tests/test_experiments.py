@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 from fimi_nlp.training import Recipe, train  # noqa: E402
 from fimi_nlp.training.batches import Collate  # noqa: E402
 from fimi_nlp.training.encoders import load_encoder  # noqa: E402
+from fimi_nlp.training.experiment_table import table  # noqa: E402
 from fimi_nlp.training.experiments import Plan, deal, judge, read_records_of, run_plan  # noqa: E402
 from fimi_nlp.training.fitting import build_model, head_sizes  # noqa: E402
 from fimi_nlp.training.frozen import StateCollate, Upper, lower_states  # noqa: E402
@@ -153,6 +154,18 @@ def test_a_plan_is_run_once(encoder: Path, corpus_file: Path, tmp_path: Path) ->
     half = [record["data"]["train"] for record in records if record["experiment"] == "half"]
     assert half == [24, 24]
     assert str(tmp_path) not in json.dumps(records)
+
+
+def test_experiments_side_by_side() -> None:
+    def record(name: str, seed: int, f1: float) -> dict[str, Any]:
+        return {"experiment": name, "seed": seed, "figures": {"test": {"macro_f1": f1, "flagged": {"all": 0.1}}}}
+
+    text = table([record("a", 0, 0.5), record("a", 1, 0.7), record("b", 0, 0.4), record("b", 0, 0.6)])
+    assert "### `test`" in text
+    assert "| `a` | 2 | 0.600 ± 0.141 |" in text
+    # Two folds of one seed are one value, without a spread.
+    assert "| `b` | 1 | 0.500 |" in text
+    assert "0.100" in text
 
 
 def test_a_plan_with_a_typing_error(encoder: Path, corpus_file: Path, tmp_path: Path) -> None:

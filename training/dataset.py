@@ -12,18 +12,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from fimi_nlp._toml import read_toml
 from fimi_nlp.data import Corpus, agreement, coverage, diversity
+from fimi_nlp.errors import InputError
 from fimi_nlp.schema import NO_STANCE, LabelSchema
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 FOLDER = Path(__file__).parent / "data"
 KINDS = {
@@ -104,7 +100,7 @@ def passages(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def design() -> dict[str, Any]:
     """The grid, and which cells are empty on purpose."""
-    return tomllib.loads((FOLDER / "design.toml").read_text(encoding="utf-8"))
+    return read_toml(FOLDER / "design.toml", InputError)
 
 
 def cells(grid: dict[str, Any], schema: LabelSchema) -> set[tuple[str, str, str, str, str]]:
