@@ -60,8 +60,8 @@ def test_a_pair_flips_a_label_or_the_stance(corpus: Corpus) -> None:
     for passage in corpus:
         if "pair_id" in passage.extra:
             pairs.setdefault(passage.extra["pair_id"], []).append((frozenset(passage.narratives or {}), passage.stance))
-    flipped = sum(len(set(labels)) == 2 for labels in pairs.values())
-    assert flipped / len(pairs) > 0.98
+    assert len(pairs) > 1500
+    assert all(len(set(labels)) == 2 for labels in pairs.values())
 
 
 def test_every_cell_of_the_grid_is_filled_or_explained(dataset: Any) -> None:
@@ -114,8 +114,8 @@ def test_readings_are_settled_by_two_of_three(dataset: Any) -> None:
     assert dataset.settle([one, relayed, relayed])["stance"] == "relays"
 
 
-def test_the_folder_is_a_hub_dataset() -> None:
+def test_the_folder_is_a_hub_dataset(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
-    loaded = datasets.load_dataset(str(FOLDER), split="train")
+    loaded = datasets.load_dataset(str(FOLDER), split="train", cache_dir=str(tmp_path))
     assert len(loaded) == len(Corpus.read(FOLDER / "passages.jsonl"))
     assert Corpus.read(loaded)[0].narratives == Corpus.read(FOLDER / "passages.jsonl")[0].narratives

@@ -206,3 +206,18 @@ def test_the_records_of_the_training_passages_are_sound() -> None:
         values = [value for value in record.to_dict().values() if isinstance(value, str)]
         assert all(len(names.findall(value)) <= 7 for value in values)
         assert not re.search(r"\s", record.group or "")
+
+
+def test_the_further_records_and_readings_are_sound() -> None:
+    records, further = read_standoff(FILE), read_standoff(FILE.parent / "further.parquet")
+    ids = {record.id for record in records}
+    assert len(further) > 4000
+    assert not ids & {record.id for record in further}
+    assert {record.split for record in further} == {"further"}
+    # What is new may be trained on: it shares no document with what models are judged by.
+    judged = {record.group for record in records if record.split != "train"}
+    assert not judged & {record.group for record in further}
+    readings = [json.loads(line) for line in (FILE.parent / "readings.jsonl").read_text().splitlines()]
+    assert {reading["set"] for reading in readings} == {"control", "suspects"}
+    assert {reading["id"] for reading in readings} <= ids
+    assert all("text" not in reading for reading in readings)

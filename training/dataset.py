@@ -90,10 +90,13 @@ def passages(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "change": row["change"],
             }
         )
-    # A pair is one only while both of it are there, and it shows something only where the labels differ.
-    whole = Counter(row["pair_id"] for row in kept if row["pair_id"])
+    # A pair shows something only while both of it are there and what they carry, or their stance, differs.
+    sides: dict[str, list[str]] = {}
     for row in kept:
-        if row["pair_id"] and whole[row["pair_id"]] < 2:
+        if row["pair_id"]:
+            sides.setdefault(row["pair_id"], []).append(json.dumps([sorted(row["narratives"]), row["stance"]]))
+    for row in kept:
+        if row["pair_id"] and len(set(sides[row["pair_id"]])) < 2:
             row["pair_id"] = row["change"] = None
     return [{key: value for key, value in row.items() if value is not None} for row in kept]
 
@@ -140,10 +143,6 @@ def describe(reference: Path | None) -> dict[str, Any]:
     corpus = Corpus.read(kept)
     named = [row for row in kept if row["narratives"]]
     pairs = Counter(row["pair_id"] for row in kept if row.get("pair_id"))
-    labels = {row["id"]: (sorted(row["narratives"]), row["stance"]) for row in kept}
-    flips = sum(
-        len({json.dumps(labels[row["id"]]) for row in kept if row.get("pair_id") == pair}) > 1 for pair in pairs
-    )
     wanted = cells(design(), schema)
     first = Corpus.read([_reading(row, row["written"]) for row in rows])
     second = Corpus.read([_reading(row, row["read"][0]) for row in rows if row["read"]])
@@ -155,17 +154,27 @@ def describe(reference: Path | None) -> dict[str, Any]:
         "no_narrative_share": round(1 - len(named) / len(kept), 4),
         "in_pairs_share": round(sum(pairs.values()) / len(kept), 4),
         "pairs": len(pairs),
-        "pairs_that_flip": flips,
+        "pairs_by_change": dict(Counter(row["change"].partition(":")[0] for row in kept if row.get("change"))),
         "stance": dict(Counter(row["stance"] for row in kept)),
         "narratives": dict(Counter(label for row in kept for label in row["narratives"])),
         "cells": len(wanted),
         "cells_filled": len(wanted & filled(kept)),
         "cells_empty": sorted(map("/".join, wanted - filled(kept))),
         "agreement": agreement(first, second).to_dict(),
+        "control": None if reference is None else _control(Corpus.read(reference)),
         "diversity": diversity(corpus, source).to_dict(),
         "diversity_of_reference": None if source is None else diversity(source).to_dict(),
         "coverage": coverage(corpus, by=("register", "voice")).to_dict(),
     }
+
+
+def _control(labelled: Corpus) -> dict[str, Any]:
+    """Agreement of the second reader with the labels of the real passages that were read among the authored ones."""
+    lines = (FOLDER.parent / "standoff" / "readings.jsonl").read_text(encoding="utf-8").splitlines()
+    found = {row["id"]: row for row in map(json.loads, lines) if row["set"] == "control"}
+    given = labelled.filter(lambda passage: passage.id in found)
+    read = [{**found[passage.id], "text": passage.text, "group": passage.group, "unsure": []} for passage in given]
+    return agreement(given, Corpus.read(read)).to_dict()
 
 
 def _reading(row: dict[str, Any], reading: Reading) -> dict[str, Any]:
