@@ -125,6 +125,9 @@ def evaluate(
             " it too.",
         ),
     ] = False,
+    masked: Annotated[
+        bool, typer.Option("--shortcuts", help="Score the origin with names, hashtags, outlet habits masked instead.")
+    ] = False,
     out: Annotated[PathOption, typer.Option("--out", "-o", help="Save the report: .json or .md.")] = None,
 ) -> None:
     """Score a model on labelled texts, or on the behavioural suite."""
@@ -142,6 +145,9 @@ def evaluate(
     labels = LabelSchema.from_toml(schema) if schema else tagger.schema
     whole = Corpus.read(list(corpus), schema=labels)
     part = _split(whole, split)
+    if masked:
+        _run_shortcuts(tagger, part, out)
+        return
     columns = tuple(slices or ("source",))
     report = run_evaluation(tagger, part, slices=columns, progress=sys.stderr.isatty())
     report.print()
@@ -219,6 +225,18 @@ def _run_suite(model: str, name: str, *, mode: Mode, revision: str | None, out: 
     tagger = load(None if model == "default" else model, revision=revision, mode=mode)
     report = Suite.read(None if name == "behavioural" else name, schema=tagger.schema).run(tagger)
     report.print()
+    if out:
+        report.save(out)
+
+
+def _run_shortcuts(tagger: Tagger, corpus: Corpus, out: Path | None) -> None:
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from fimi_nlp.evaluation import shortcuts
+
+    report = shortcuts(tagger, corpus)
+    Console().print(Markdown(report.to_markdown()))
     if out:
         report.save(out)
 

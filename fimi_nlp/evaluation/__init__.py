@@ -16,6 +16,7 @@ from fimi_nlp._lazy import attach
 if TYPE_CHECKING:
     from fimi_nlp.evaluation.baseline import fit_baseline
     from fimi_nlp.evaluation.behavioural import Suite, SuiteReport
+    from fimi_nlp.evaluation.masking import ShortcutReport, shortcuts
     from fimi_nlp.evaluation.predictions import Predictions, predict
     from fimi_nlp.evaluation.report import Report, evaluate, score
 
@@ -25,11 +26,24 @@ _HOMES = {
     "evaluate": "report",
     "fit_baseline": "baseline",
     "predict": "predictions",
+    "ShortcutReport": "masking",
     "Suite": "behavioural",
     "SuiteReport": "behavioural",
     "score": "report",
+    "shortcuts": "masking",
 }
 
-__all__ = ["Predictions", "Report", "Suite", "SuiteReport", "evaluate", "fit_baseline", "predict", "score"]
+__all__ = [
+    "Predictions",
+    "Report",
+    "ShortcutReport",
+    "Suite",
+    "SuiteReport",
+    "evaluate",
+    "fit_baseline",
+    "predict",
+    "score",
+    "shortcuts",
+]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

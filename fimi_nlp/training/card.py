@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fimi_nlp.bundle import Bundle
-    from fimi_nlp.evaluation import Report, SuiteReport
+    from fimi_nlp.evaluation import Report, ShortcutReport, SuiteReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,14 @@ class Measured:
         The other modes: mode to split to figures.
     suite : SuiteReport or None
         The behavioural suite, where the schema is that of the suite.
+    masked : mapping of str to ShortcutReport
+        Split to what the origin leans on; empty where the schema has no origins.
     """
 
     reports: Mapping[str, Report]
     modes: Mapping[str, Mapping[str, Report]]
     suite: SuiteReport | None = None
+    masked: Mapping[str, ShortcutReport] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -38,6 +41,7 @@ class Measured:
                 mode: {name: _brief(report) for name, report in reports.items()} for mode, reports in self.modes.items()
             },
             "behavioural": self.suite.to_dict() if self.suite else None,
+            "masked": {name: report.to_dict() for name, report in self.masked.items()},
         }
 
 
@@ -84,6 +88,7 @@ def _parts(bundle: Bundle, measured: Measured) -> Iterator[str]:
     yield _figures(measured.reports)
     yield _modes(measured)
     yield _behaviour(measured.suite)
+    yield _masked(measured.masked)
     yield _thresholds(bundle)
     if limits := training["recipe"]["card"]["limits"].strip():
         yield "## Limits\n\n" + limits
@@ -171,6 +176,17 @@ def _behaviour(suite: SuiteReport | None) -> str:
         "## Behavioural suite\n\nShort texts written for the purpose, one thing tested at a time, none of them trained"
         " on. Printed by `fimi-nlp evaluate MODEL --suite behavioural`.\n\n" + suite.to_markdown() + known
     )
+
+
+def _masked(reports: Mapping[str, ShortcutReport]) -> str:
+    if not reports:
+        return ""
+    parts = [
+        "## What the origin leans on\n\nThe texts again, with names of nations blanked, Russia and China swapped, and"
+        " habits of posting and of outlets removed; each row is on the texts that its masking changes. Printed by"
+        " `fimi-nlp evaluate MODEL PASSAGES.jsonl --split SPLIT --shortcuts`."
+    ]
+    return "\n\n".join(parts + [f"### Split `{name}`\n\n{report.to_markdown()}" for name, report in reports.items()])
 
 
 def _thresholds(bundle: Bundle) -> str:

@@ -161,7 +161,7 @@ def _export(fitted: Fitted, dev: Corpus, recipe: Recipe, record: dict[str, Any],
 
 def _measure(folder: Path, parts: dict[str, Corpus], *, progress: bool) -> Measured:
     """Figures of the staged bundle through the public API, written beside it."""
-    from fimi_nlp.evaluation import Suite, evaluate
+    from fimi_nlp.evaluation import Suite, evaluate, shortcuts
     from fimi_nlp.tagger import load
     from fimi_nlp.types import Mode
 
@@ -178,7 +178,8 @@ def _measure(folder: Path, parts: dict[str, Corpus], *, progress: bool) -> Measu
     }
     # The suite is about the four shared narratives; it says nothing of other labels.
     suite = Suite.read().run(tagger) if tagger.schema == LabelSchema.default() else None
-    measured = Measured(reports, modes, suite)
+    known = {name: part for name, part in judged.items() if any(passage.origin for passage in part)}
+    measured = Measured(reports, modes, suite, {name: shortcuts(tagger, part) for name, part in known.items()})
     text = json.dumps({"model": tagger.bundle.name, "mode": tagger.mode.value, **measured.to_dict()}, indent=1)
     (folder / METRICS).write_text(text + "\n", encoding="utf-8")
     return measured
