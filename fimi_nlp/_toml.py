@@ -26,9 +26,10 @@ def read_text(path: str | Path, error: type[FimiError]) -> str:
 def parse_toml(source: str, name: str, error: type[FimiError]) -> dict[str, Any]:
     """The tables of a TOML text; `name` stands for the file in errors."""
     try:
-        return tomllib.loads(source)
+        tables: dict[str, Any] = tomllib.loads(source)
     except tomllib.TOMLDecodeError as cause:
         raise error(f"{name}: not valid TOML: {cause}.") from cause
+    return tables
 
 
 def read_toml(path: str | Path, error: type[FimiError]) -> dict[str, Any]:

@@ -100,10 +100,10 @@ def test_every_passage_was_read_by_another(dataset: Any) -> None:
 
 
 def test_readings_are_settled_by_two_of_three(dataset: Any) -> None:
-    nato, none = {"nato_alliances": "aggression"}, {}
+    nato = {"nato_alliances": "aggression"}
     one = {"narratives": nato, "stance": "asserts"}
     other_sub = {"narratives": {"nato_alliances": "vassals"}, "stance": "asserts"}
-    nothing = {"narratives": none, "stance": "none"}
+    nothing: dict[str, Any] = {"narratives": {}, "stance": "none"}
     relayed = {"narratives": nato, "stance": "relays"}
     assert dataset.settle([one, one]) == {"narratives": nato, "stance": "asserts"}
     assert dataset.settle([one, other_sub])["narratives"] == {"nato_alliances": True}

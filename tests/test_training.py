@@ -259,8 +259,8 @@ def test_the_packaged_encoder_is_there() -> None:
 def test_the_lexical_branch_is_the_logistic_regression_that_was_fitted(encoder: Path, corpus_file: Path) -> None:
     from fimi_nlp.training.batches import encode
     from fimi_nlp.training.encoders import load_encoder
+    from fimi_nlp.training.fitting import head_sizes
     from fimi_nlp.training.lexical import fit_lexical
-    from fimi_nlp.training.run import head_sizes
 
     base, corpus = load_encoder(str(encoder)), fn.Corpus.read(corpus_file)
     ids = encode(corpus.texts, base, 64).ids

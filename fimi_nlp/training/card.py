@@ -18,7 +18,7 @@ class Measured:
 
     Attributes
     ----------
-    reports : mapping of str to Report
+    reports : dict of str to Report
         Split to figures in ``balanced`` mode, the dev split first.
     modes : mapping of str to mapping of str to Report
         The other modes: mode to split to figures.
@@ -28,7 +28,7 @@ class Measured:
         Split to what the origin leans on; empty where the schema has no origins.
     """
 
-    reports: Mapping[str, Report]
+    reports: dict[str, Report]
     modes: Mapping[str, Mapping[str, Report]]
     suite: SuiteReport | None = None
     masked: Mapping[str, ShortcutReport] = field(default_factory=dict)
