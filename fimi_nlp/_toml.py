@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from fimi_nlp.errors import FimiError
 
 
-def read_text(path: str | Path, error: type[FimiError]) -> str:
+def read_text(path: str | Path, error: type[FimiError], what: str = "the file") -> str:
     """The text of a file, or an error of the given kind that names it."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
-        raise error(f"{path}: cannot be read: {cause}.", remedy="Check the path.") from cause
+        raise error(f"{path}: cannot read {what}: {cause}.", remedy="Check the path.") from cause
 
 
 def parse_toml(source: str, name: str, error: type[FimiError]) -> dict[str, Any]:
@@ -32,6 +32,6 @@ def parse_toml(source: str, name: str, error: type[FimiError]) -> dict[str, Any]
     return tables
 
 
-def read_toml(path: str | Path, error: type[FimiError]) -> dict[str, Any]:
+def read_toml(path: str | Path, error: type[FimiError], what: str = "the file") -> dict[str, Any]:
     """The tables of a TOML file."""
-    return parse_toml(read_text(path, error), str(path), error)
+    return parse_toml(read_text(path, error, what), str(path), error)

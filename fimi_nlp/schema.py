@@ -138,7 +138,7 @@ class LabelSchema:
             The file cannot be read, is not TOML, or has a wrong, missing or unknown key; the message names file, line
             and key.
         """
-        return cls.from_string(read_text(path, SchemaError), name=str(path))
+        return cls.from_string(read_text(path, SchemaError, "the schema"), name=str(path))
 
     @classmethod
     def from_string(cls, source: str, *, name: str = "<schema>") -> LabelSchema:

@@ -115,7 +115,7 @@ class Plan:
             The file cannot be read, has unknown keys, or values of the wrong type.
         """
         path = Path(path)
-        data = read_toml(path, RecipeError)
+        data = read_toml(path, RecipeError, "the plan")
         _known(data, ("recipe", "seeds", "experiment"), str(path))
         keys = [f.name for f in dataclasses.fields(Experiment)]
         experiments = []

@@ -236,7 +236,7 @@ class Recipe:
             The file cannot be read, or has an unknown key or a wrong value; the message names file and key.
         """
         path = Path(path)
-        recipe = cls.from_dict(read_toml(path, RecipeError), name=str(path))
+        recipe = cls.from_dict(read_toml(path, RecipeError, "the recipe"), name=str(path))
         corpus = tuple(str(path.parent / file) for file in recipe.data.corpus)
         schema = str(path.parent / recipe.data.schema) if recipe.data.schema else ""
         return replace(recipe, data=replace(recipe.data, corpus=corpus, schema=schema))
