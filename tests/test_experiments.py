@@ -18,9 +18,10 @@ from fimi_nlp.training import Recipe, train  # noqa: E402
 from fimi_nlp.training.batches import Collate  # noqa: E402
 from fimi_nlp.training.encoders import load_encoder  # noqa: E402
 from fimi_nlp.training.experiment_table import table  # noqa: E402
-from fimi_nlp.training.experiments import Plan, deal, judge, read_records_of, run_plan  # noqa: E402
+from fimi_nlp.training.experiments import Plan, deal, read_records_of, run_plan  # noqa: E402
 from fimi_nlp.training.fitting import build_model, head_sizes  # noqa: E402
 from fimi_nlp.training.frozen import StateCollate, Upper, lower_states  # noqa: E402
+from fimi_nlp.training.judging import Judge  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,6 +143,8 @@ def test_a_plan_is_run_once(encoder: Path, corpus_file: Path, tmp_path: Path) ->
     assert [record["run"] for record in records] == ["plain-seed0", "plain-seed1", "more-seed0", "more-seed1"]
     assert [record["data"]["train"] for record in records] == [48, 48, 49, 49]
     assert records[2]["note"] == "why"
+    assert 0 <= records[0]["behavioural"]["fair"] <= 1
+    assert records[0]["config"]["training"]["epochs"] == 1
     assert set(records[0]["figures"]) == {"dev", "test"}
     assert 0 <= records[0]["figures"]["test"]["macro_f1"] <= 1
     run_plan(Plan.from_toml(path), [corpus_file], out, tmp_path / "runs", say=said.append)
@@ -186,6 +189,9 @@ def test_nothing_is_fitted_to_the_parts_that_are_judged() -> None:
         name: generator.normal(size=(len(part), outputs)).astype(np.float32)
         for name, part in (("dev", dev), ("test", test))
     }
-    alone = judge(logits["dev"], dev, {"dev": (logits["dev"], dev)})["dev"]
-    beside = judge(logits["dev"], dev, {"test": (-logits["test"], test), "dev": (logits["dev"], dev)})["dev"]
-    assert alone.to_dict() == beside.to_dict()
+    judge = Judge(logits["dev"], dev)
+    alone = judge.report(logits["dev"], dev).to_dict()
+    judge.report(-logits["test"], test)
+    assert judge.report(logits["dev"], dev).to_dict() == alone
+    # Other dev logits give other thresholds: the fit is to dev.
+    assert Judge(-logits["dev"], dev).calibration != judge.calibration

@@ -15,10 +15,11 @@ from fimi_nlp._lazy import attach
 
 if TYPE_CHECKING:
     from fimi_nlp.evaluation.baseline import fit_baseline
-    from fimi_nlp.evaluation.behavioural import Suite, SuiteReport
+    from fimi_nlp.evaluation.behavioural import Suite
     from fimi_nlp.evaluation.masking import ShortcutReport, shortcuts
     from fimi_nlp.evaluation.predictions import Predictions, predict
     from fimi_nlp.evaluation.report import Report, evaluate, score
+    from fimi_nlp.evaluation.suite_report import SuiteReport
 
 _HOMES = {
     "Predictions": "predictions",
@@ -28,7 +29,7 @@ _HOMES = {
     "predict": "predictions",
     "ShortcutReport": "masking",
     "Suite": "behavioural",
-    "SuiteReport": "behavioural",
+    "SuiteReport": "suite_report",
     "score": "report",
     "shortcuts": "masking",
 }

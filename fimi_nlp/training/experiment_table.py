@@ -19,6 +19,8 @@ COLUMNS = {
     "sub F1": ("sub_f1",),
     "origin F1": ("origin_f1",),
     "calibration error": ("ece",),
+    "behavioural": ("behavioural", "all"),
+    "fairness": ("behavioural", "fair"),
 }
 
 
@@ -41,7 +43,8 @@ def table(records: Iterable[dict[str, Any]]) -> str:
     for record in records:
         for split, figures in record["figures"].items():
             seeds = found.setdefault(split, {}).setdefault(record["experiment"], {})
-            seeds.setdefault(record["seed"], []).append(figures)
+            # The suite has nothing to do with the split, and stands beside every one.
+            seeds.setdefault(record["seed"], []).append({**figures, "behavioural": record.get("behavioural")})
     return "\n\n".join(_split_table(split, experiments) for split, experiments in found.items()) + "\n"
 
 

@@ -36,15 +36,14 @@ import numpy as np
 
 from fimi_nlp._toml import read_toml
 from fimi_nlp.data import Corpus
-from fimi_nlp.decision import Decider, calibrate
 from fimi_nlp.errors import RecipeError, did_you_mean
-from fimi_nlp.evaluation import Predictions, Report, score
+from fimi_nlp.evaluation import Suite
+from fimi_nlp.schema import LabelSchema
 from fimi_nlp.training.batches import encode
-from fimi_nlp.training.calibrate import fit_calibration
 from fimi_nlp.training.fitting import Fitted, fit
+from fimi_nlp.training.judging import Judge, behaviour, figures
 from fimi_nlp.training.loop import predict
 from fimi_nlp.training.recipe import Recipe
-from fimi_nlp.types import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -262,10 +261,12 @@ def _execute(recipe: Recipe, run: _Run, folder: Path) -> dict[str, Any]:
     start = time.perf_counter()
     fingerprint = run.train.fingerprint
     fitted = fit(recipe, run.train, run.dev, folder, fingerprint=fingerprint, resume=True)
-    logits = {name: logits_of(fitted, part, recipe) for name, part in run.reports.items()}
-    logits["dev"] = logits_of(fitted, run.dev, recipe)
+    logits = {name: logits_of(fitted, part.texts, recipe) for name, part in run.reports.items()}
+    logits["dev"] = logits_of(fitted, run.dev.texts, recipe)
+    judge, suite = Judge(logits["dev"], run.dev), _suite(run.dev)
+    if suite:
+        logits["behavioural"] = logits_of(fitted, [case.text for case in suite.cases], recipe)
     np.savez_compressed(folder / LOGITS, **logits)  # type: ignore[arg-type]
-    reports = judge(logits["dev"], run.dev, {name: (logits[name], part) for name, part in run.reports.items()})
     config = {part: values for part, values in recipe.published().items() if part in {"model", "training", "loss"}}
     return {
         "run": run.key,
@@ -277,67 +278,17 @@ def _execute(recipe: Recipe, run: _Run, folder: Path) -> dict[str, Any]:
         "data": {"fingerprint": fingerprint, "train": len(run.train), "dev": len(run.dev)},
         "dev_average_precision": [record["dev_average_precision"] for record in fitted.history],
         "seconds": round(time.perf_counter() - start),
-        "figures": {name: figures(report) for name, report in reports.items()},
+        "figures": {name: figures(judge.report(logits[name], part)) for name, part in run.reports.items()},
+        "behavioural": behaviour(judge, logits["behavioural"], suite) if suite else None,
     }
 
 
-def logits_of(fitted: Fitted, corpus: Corpus, recipe: Recipe) -> npt.NDArray[np.float32]:
-    """Logits of a trained network for the passages of a corpus, each read in one window."""
-    encoded = encode(corpus.texts, fitted.base, recipe.training.max_tokens)
+def _suite(corpus: Corpus) -> Suite | None:
+    """The shipped suite, where the corpus has its labels."""
+    return Suite.read() if corpus.schema == LabelSchema.default() else None
+
+
+def logits_of(fitted: Fitted, texts: Sequence[str], recipe: Recipe) -> npt.NDArray[np.float32]:
+    """Logits of a trained network, each text read in one window."""
+    encoded = encode(texts, fitted.base, recipe.training.max_tokens)
     return predict(fitted.model, encoded.ids, fitted.base.pad)
-
-
-def judge(
-    dev_logits: npt.NDArray[np.float32],
-    dev: Corpus,
-    parts: dict[str, tuple[npt.NDArray[np.float32], Corpus]],
-    mode: Mode = Mode.BALANCED,
-) -> dict[str, Report]:
-    """Fit calibration and thresholds on dev, and score each part as the tagger would decide.
-
-    Parameters
-    ----------
-    dev_logits : ndarray, shape (n, outputs)
-        For the passages of `dev`.
-    dev : Corpus
-        What is fitted to.
-    parts : dict of str to (ndarray, Corpus)
-        Logits and passages to score; nothing is fitted to them.
-    mode : Mode
-        Whose thresholds.
-    """
-    calibration, thresholds = fit_calibration(dev_logits, dev)
-    decider = Decider(dev.schema, calibration, thresholds[mode.value], "experiment")
-    reports = {}
-    for name, (logits, corpus) in parts.items():
-        heads = calibrate(logits, corpus.schema, calibration)
-        tags = [
-            decider.tag(heads, slice(row, row + 1), [(0, len(passage.text))], "en")
-            for row, passage in enumerate(corpus)
-        ]
-        reports[name] = score(Predictions.from_tags(tags, corpus.schema), corpus, slices=("source",))
-    return reports
-
-
-def figures(report: Report) -> dict[str, Any]:
-    """The figures that experiments are compared by."""
-
-    def three(value: float) -> float | None:
-        return None if np.isnan(value) else round(float(value), 4)
-
-    flagged = {row.origin: three(row.rate.value) for row in report.false_alarms}
-    low, high = report.narratives.macro_f1.low, report.narratives.macro_f1.high
-    return {
-        "n": report.n,
-        "macro_f1": three(report.macro_f1),
-        "interval": [three(low), three(high)],
-        "average_precision": three(report.narratives.macro_average_precision),
-        "ece": three(report.narratives.macro_ece),
-        "f1": {row.label: three(row.f1.value) for row in report.labels},
-        "flagged": flagged,
-        "stance_f1": three(report.stance.macro_f1.value) if report.stance else None,
-        "sub_f1": three(report.subs.macro_f1.value) if report.subs else None,
-        "origin_f1": three(report.origin.macro_f1.value) if report.origin else None,
-        "origin_coverage_carrying": three(report.origin.coverage_carrying) if report.origin else None,
-        "aurc": three(report.confidence.aurc),
-    }
