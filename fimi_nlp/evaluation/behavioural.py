@@ -59,9 +59,9 @@ class Case:
     Attributes
     ----------
     id, function, group, text : str
-        The first case of a group is what the others are compared with.
+        The first case of a group is what the others are compared with. A case without a group is one by itself.
     expect : tuple of str
-        Narratives that it carries.
+        Narratives that it carries; where the file does not say it, those that have a sub.
     allow : tuple of str
         Narratives that a fair reader might add; naming them is no fault.
     stance : str or None
@@ -211,15 +211,15 @@ def _case(line: str, place: str, functions: set[str], schema: LabelSchema) -> Ca
         case = Case(
             id=data["id"],
             function=data["function"],
-            group=data["group"],
+            group=data.get("group", data["id"]),
             text=data["text"],
-            expect=tuple(data.get("expect", ())),
+            expect=tuple(data.get("expect", data.get("subs", ()))),
             allow=tuple(data.get("allow", ())),
             stance=data.get("stance"),
             subs=data.get("subs", {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{place}: not a case: {error!r}.", remedy="It needs id, function, group, text.") from None
+        raise InputError(f"{place}: not a case: {error!r}.", remedy="It needs id, function, text.") from None
     if case.function not in functions:
         raise InputError(f"{place}: unknown function '{case.function}'.", remedy=did_you_mean(case.function, functions))
     for label in (*case.expect, *case.allow):
