@@ -118,8 +118,9 @@ def fit(
 def _average(models: dict[int, NarrativeModel], dev: Split, pad: int) -> tuple[NarrativeModel, list[int]]:
     """Average the weights of several seeds, the best on dev first, as long as that makes dev no worse.
 
-    A greedy soup (Wortsman et al. 2022, *Model soups*): networks that start from the same weights end in one basin, and
-    the mean of their weights does as well as the mean of their answers, at the cost of one.
+    A greedy soup (Wortsman et al. 2022, *Model soups*): where networks that start from the same weights end in one
+    basin, the mean of their weights does as well as the mean of their answers, at the cost of one. Where they do not,
+    the best seed stays alone.
     """
 
     def dev_score(model: NarrativeModel) -> float:
