@@ -8,16 +8,23 @@ from fimi_nlp._lazy import attach
 from fimi_nlp.errors import require
 
 if TYPE_CHECKING:
+    from fimi_nlp.training.distil import answers_of, write_answers
     from fimi_nlp.training.recipe import Recipe
     from fimi_nlp.training.run import TrainingResult, train
 
-__all__ = ["Recipe", "TrainingResult", "train"]
+__all__ = ["Recipe", "TrainingResult", "answers_of", "train", "write_answers"]
 
-_HOMES = {"Recipe": "recipe", "TrainingResult": "run", "train": "run"}
+_HOMES = {
+    "Recipe": "recipe",
+    "TrainingResult": "run",
+    "answers_of": "distil",
+    "train": "run",
+    "write_answers": "distil",
+}
 _load, __dir__ = attach(__name__, _HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if _HOMES.get(name) == "run":
+    if _HOMES.get(name) in {"distil", "run"}:
         require("train", "torch", "transformers", "accelerate", "sklearn", "onnx", "matplotlib")
     return _load(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fimi_nlp.data import Corpus
+    from fimi_nlp.training.distil import SoftTargets
     from fimi_nlp.training.encoders import BaseEncoder
 
 #: Cells that no loss counts: not annotated, or no class applies.
@@ -37,6 +38,8 @@ class Targets:
         Index of the sub-narrative, or `IGNORE`.
     stance, origin : Tensor of int64, shape (n,)
         Class index, or `IGNORE`.
+    soft : SoftTargets, optional
+        A teacher's probabilities.
     """
 
     narratives: Tensor
@@ -44,6 +47,7 @@ class Targets:
     subs: Tensor
     stance: Tensor
     origin: Tensor
+    soft: SoftTargets | None = None
 
     @classmethod
     def of(cls, corpus: Corpus, unsure_target: float | None = None) -> Targets:
@@ -64,7 +68,8 @@ class Targets:
     def rows(self, index: Tensor | Sequence[int]) -> Targets:
         """Some rows of the targets."""
         i = torch.as_tensor(index)
-        return Targets(self.narratives[i], self.mask[i], self.subs[i], self.stance[i], self.origin[i])
+        soft = self.soft.rows(i) if self.soft else None
+        return Targets(self.narratives[i], self.mask[i], self.subs[i], self.stance[i], self.origin[i], soft)
 
     def joined(self, other: Targets) -> Targets:
         """The targets of passages joined with others, row by row: a join carries what either part carries.
@@ -75,11 +80,42 @@ class Targets:
         narratives = torch.maximum(self.narratives * self.mask, other.narratives * other.mask)
         mask = torch.maximum(self.mask * other.mask, (narratives > 0.5).to(self.mask.dtype))
         origin = torch.where(self.origin == other.origin, self.origin, IGNORE)
-        return Targets(narratives, mask, _either(self.subs, other.subs), _either(self.stance, other.stance), origin)
+        soft = self.soft.joined(other.soft) if self.soft and other.soft else None
+        subs, stance = _either(self.subs, other.subs), _either(self.stance, other.stance)
+        return Targets(narratives, mask, subs, stance, origin, soft)
 
     def to(self, device: torch.device) -> Targets:
         """The targets on a device."""
-        return Targets(*(getattr(self, name).to(device) for name in self.__slots__))
+        moved = {name: value.to(device) for name in self.__slots__ if (value := getattr(self, name)) is not None}
+        return Targets(**moved)
+
+    def filled(self) -> Targets:
+        """The targets with the teacher's word where nobody annotated: soft narratives, its first choices.
+
+        A sub is filled in where the teacher finds its narrative, a stance where it finds any.
+        """
+        if self.soft is None:
+            return self
+        p = self.soft.narratives
+        fill = (self.mask == 0) & ~p.isnan()
+        *subs, (_, stance), (_, origin) = self.soft.blocks()
+        found = p > 0.5
+        chosen = [_first_choice(block, found[:, i]) for i, (_, block) in enumerate(subs)]
+        return replace(
+            self,
+            narratives=torch.where(fill, p, self.narratives),
+            mask=torch.where(fill, torch.ones_like(self.mask), self.mask),
+            subs=torch.where(fill, torch.stack(chosen, dim=1), self.subs),
+            stance=torch.where((self.stance == IGNORE) & fill.any(1), _first_choice(stance, found.any(1)), self.stance),
+            origin=torch.where(self.origin == IGNORE, _first_choice(origin, torch.ones_like(found[:, 0])), self.origin),
+        )
+
+
+def _first_choice(block: Tensor, rows: Tensor) -> Tensor:
+    """The most probable class in some rows, `IGNORE` in the others and where there is none."""
+    if not block.shape[1]:
+        return torch.full((len(block),), IGNORE)
+    return torch.where(rows & ~block.isnan().any(1), block.nan_to_num(-1.0).argmax(1), IGNORE)
 
 
 def _either(one: Tensor, other: Tensor) -> Tensor:

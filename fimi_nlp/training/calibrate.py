@@ -9,6 +9,7 @@ import numpy as np
 
 from fimi_nlp.bundle import Calibration
 from fimi_nlp.decision import Heads, calibrate, logit, raw_confidence
+from fimi_nlp.training.thresholds import GRID, SURE, choose_thresholds
 from fimi_nlp.types import Mode
 
 if TYPE_CHECKING:
@@ -17,26 +18,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from fimi_nlp.data import Corpus
-    from fimi_nlp.schema import LabelSchema
+    from fimi_nlp.training.distil import SoftTargets
 
     Floats = npt.NDArray[np.float64]
     Bools = npt.NDArray[np.bool_]
 
-#: Thresholds are looked for on this grid of calibrated probabilities.
-GRID = np.round(np.arange(0.05, 0.96, 0.01), 2)
-#: balanced: F1 that is given up for fewer false alarms.
-TOLERANCE = 0.01
-#: high_precision: at most this share of the passages without a narrative is flagged, over all the labels together.
-FLAGGED_AT_MOST = 0.01
-#: high_recall: at least this share of the passages that carry a narrative is found.
-RECALL_AT_LEAST = 0.9
 #: An origin is named for this share of the dev passages that carry a narrative.
 ORIGIN_COVERAGE = 0.85
-_RESAMPLES = 200
 
 
 def fit_calibration(
-    logits: npt.NDArray[np.float32], corpus: Corpus, *, seed: int = 0
+    logits: npt.NDArray[np.float32], corpus: Corpus, *, seed: int = 0, teacher: SoftTargets | None = None
 ) -> tuple[Calibration, dict[str, dict[str, float]]]:
     """Fit everything that turns logits into decisions.
 
@@ -48,6 +40,8 @@ def fit_calibration(
         The dev split; cells that are not annotated are left out.
     seed : int
         Of the resampling that steadies the thresholds.
+    teacher : SoftTargets, optional
+        Probabilities that stand in for cells that are not annotated: what is fitted there are expected counts.
 
     Returns
     -------
@@ -57,8 +51,8 @@ def fit_calibration(
         Mode to narrative to threshold.
     """
     schema, arrays = corpus.schema, corpus.label_arrays()
-    gold, mask = arrays.narratives > 0.5, arrays.narrative_mask
-    carries = np.asarray(gold.any(axis=1), bool)
+    gold, mask = arrays.narratives.astype(np.float64), arrays.narrative_mask
+    choices = [*arrays.subs.T, arrays.stance, arrays.origin]
     identity = Calibration(
         tuple((1.0, 0.0) for _ in schema.narratives), 1.0, 1.0, 1.0, (1.0, 0.0), (1.0, 0.0), 0.0, 0.0
     )
@@ -66,15 +60,20 @@ def fit_calibration(
     widths = [len(label.sub_labels) for label in schema.narratives]
     edges = np.cumsum([start, *widths, len(schema.stances), len(schema.origins)])
     blocks = np.split(np.asarray(logits, np.float64), edges[:-1], axis=1)
+    believed = [_one_hot(classes, block.shape[1]) for classes, block in zip(choices, blocks[1:], strict=True)]
+    if teacher is not None:
+        gold, mask, believed = _filled(gold, mask, believed, teacher)
+    carries = np.asarray((gold > SURE).any(axis=1), bool)
+    pairs = list(zip(blocks[1:], believed, strict=True))
     values = asdict(identity) | {
         "narratives": tuple(_platt(blocks[0][mask[:, i], i], gold[mask[:, i], i]) for i in range(start)),
-        "subs": _temperature([(block, arrays.subs[:, i]) for i, block in enumerate(blocks[1:-2])]),
-        "stance": _temperature([(blocks[-2], arrays.stance)]),
-        "origin": _temperature([(blocks[-1], arrays.origin)]),
+        "subs": _temperature(pairs[:-2]),
+        "stance": _temperature(pairs[-2:-1]),
+        "origin": _temperature(pairs[-1:]),
     }
     heads = calibrate(logits, schema, Calibration(**values))
-    thresholds = _thresholds(heads.narratives, gold, mask, corpus.groups, schema, seed)
-    values["sub_threshold"] = _sub_threshold(heads.subs, arrays.subs)
+    thresholds = choose_thresholds(heads.narratives, gold, mask, corpus.groups, schema, seed)
+    values["sub_threshold"] = _sub_threshold(heads.subs, believed[:-2])
     values["origin_threshold"] = _origin_threshold(heads, carries)
     named = [heads.narratives >= np.array(list(thresholds[mode.value].values())) for mode in Mode]
     values["confidence_named"], values["confidence_none"] = _confidence(
@@ -92,89 +91,77 @@ def to_config(calibration: Calibration) -> dict[str, Any]:
     return {key: plain(value) for key, value in asdict(calibration).items()}
 
 
-def _platt(z: Floats, gold: Bools) -> tuple[float, float]:
-    """Slope and offset of a logistic regression on one logit; the identity where there is only one class."""
+def _one_hot(classes: npt.NDArray[np.int64], width: int) -> Floats:
+    """Distributions over classes, shape (n, width); NaN where nothing is annotated."""
+    out = np.full((len(classes), width), np.nan)
+    rows = np.flatnonzero(classes >= 0)
+    out[rows] = 0.0
+    out[rows, classes[rows]] = 1.0
+    return out
+
+
+def _filled(
+    gold: Floats, mask: Bools, believed: list[Floats], teacher: SoftTargets
+) -> tuple[Floats, Bools, list[Floats]]:
+    """Labels, and the teacher's probabilities where there are none.
+
+    A sub counts where the teacher finds its narrative, a stance where it finds any: elsewhere these are about nothing.
+    """
+    p = teacher.narratives.numpy().astype(np.float64)
+    fill = ~mask & ~np.isnan(p)
+    found = [*(fill & (p > SURE)).T, fill.any(1) & (np.nan_to_num(p) > SURE).any(1), np.ones(len(p), bool)]
+    filled = []
+    for block, (_, theirs), rows in zip(believed, teacher.blocks(), found, strict=True):
+        use = rows & np.isnan(block).all(1)
+        filled.append(np.where(use[:, None], theirs.numpy(), block))
+    return np.where(fill, p, gold), mask | fill, filled
+
+
+def _platt(z: Floats, gold: Floats) -> tuple[float, float]:
+    """Slope and offset of a logistic regression on one logit; the identity where there is only one class.
+
+    A probability in `gold` counts as that much of a hit and the rest of a miss.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    if gold.all() or not gold.any():
+    hit = gold > SURE
+    if hit.all() or not hit.any():
         return 1.0, 0.0
+    weights = None
+    if ((gold > 0) & (gold < 1)).any():
+        z, hit = np.concatenate([z, z]), np.repeat([True, False], len(gold))
+        weights = np.concatenate([gold, 1 - gold])
     # A little regularisation: without any, a small set that is separated cleanly would give an endless slope.
-    model = LogisticRegression(C=100.0).fit(z.reshape(-1, 1), gold)
+    model = LogisticRegression(C=100.0).fit(z.reshape(-1, 1), hit, sample_weight=weights)
     return float(max(model.coef_[0, 0], 0.05)), float(model.intercept_[0])
 
 
-def _temperature(heads: Sequence[tuple[Floats, npt.NDArray[np.int64]]]) -> float:
-    """The temperature that maximises the likelihood of the gold classes over several soft-max heads."""
+def _temperature(heads: Sequence[tuple[Floats, Floats]]) -> float:
+    """The temperature that maximises the likelihood of the classes believed in, over several soft-max heads."""
     from scipy.optimize import minimize_scalar
 
-    pairs = [(block[rows], classes[rows]) for block, classes in heads if (rows := classes >= 0).any()]
+    pairs = [(block[rows], belief[rows]) for block, belief in heads if (rows := ~np.isnan(belief).any(1)).any()]
+    pairs = [(block, belief) for block, belief in pairs if block.shape[1]]
     if not pairs:
         return 1.0
 
     def loss(log_temperature: float) -> float:
         total = 0.0
-        for block, classes in pairs:
+        for block, belief in pairs:
             z = block / np.exp(log_temperature)
             z = z - z.max(1, keepdims=True)
-            total += float((np.log(np.exp(z).sum(1)) - z[np.arange(len(z)), classes]).sum())
+            total += float((np.log(np.exp(z).sum(1)) - (z * belief).sum(1)).sum())
         return total
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
 
 
-def _thresholds(
-    p: Floats, gold: Bools, mask: Bools, groups: Sequence[str], schema: LabelSchema, seed: int
-) -> dict[str, dict[str, float]]:
-    """One threshold for each mode and narrative."""
-    weights = _resamples(groups, seed)
-    clean = mask.all(1) & ~gold.any(1)
-    share = FLAGGED_AT_MOST / len(schema.narratives)
-    modes: dict[str, dict[str, float]] = {mode.value: {} for mode in Mode}
-    for i, label in enumerate(schema.narrative_labels):
-        rows = mask[:, i]
-        balanced = _best_f1(p[rows, i], gold[rows, i], weights[:, rows])
-        strict = float(np.quantile(p[clean, i], 1 - share)) if clean.any() else balanced
-        positive = p[rows & gold[:, i], i]
-        loose = float(np.quantile(positive, 1 - RECALL_AT_LEAST)) if len(positive) else balanced
-        modes[Mode.BALANCED.value][label] = balanced
-        # Rounded up, so that the passage at the quantile stays out; the modes never cross.
-        modes[Mode.HIGH_PRECISION.value][label] = min(0.99, max(balanced, float(np.ceil(strict * 100 + 0.5) / 100)))
-        modes[Mode.HIGH_RECALL.value][label] = max(0.01, min(balanced, float(np.floor(loose * 100) / 100)))
-    return modes
-
-
-def _resamples(groups: Sequence[str], seed: int) -> npt.NDArray[np.float64]:
-    """Weights of the passages in resamples of whole groups: shape (resamples, n)."""
-    generator = np.random.default_rng(seed)
-    _, member = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    count = int(member.max()) + 1
-    drawn = generator.multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
-    return drawn[:, member].astype(np.float64)
-
-
-def _best_f1(p: Floats, gold: Bools, weights: Floats) -> float:
-    """The most cautious threshold whose F1, on average over resamples, is within `TOLERANCE` of the best.
-
-    F1 is flat around its top, and the share of false alarms is not: among thresholds that dev cannot tell apart, the
-    highest is the one that flags the fewest passages of people who made no such claim.
-    """
-    if not gold.any():
-        return 0.5
-    named = (p[:, None] >= GRID).astype(np.float64)
-    hit = weights @ (named * gold[:, None])
-    wrong = weights @ (named * ~gold[:, None])
-    missed = (weights @ gold.astype(np.float64))[:, None] - hit
-    f1 = 2 * hit / np.maximum(2 * hit + wrong + missed, 1e-9)
-    mean = f1.mean(0)
-    return float(GRID[np.flatnonzero(mean >= mean.max() - TOLERANCE)[-1]])
-
-
-def _sub_threshold(subs: Sequence[Floats], gold: npt.NDArray[np.int64]) -> float:
+def _sub_threshold(subs: Sequence[Floats], gold: Sequence[Floats]) -> float:
     """The threshold with the best F1 of naming the right sub, where gold carries the narrative; at least 0.3."""
     top = [
-        (block[rows].max(1), block[rows].argmax(1) == gold[rows, i])
-        for i, block in enumerate(subs)
-        if block.shape[1] and (rows := gold[:, i] >= 0).any()
+        (block[rows].max(1), block[rows].argmax(1) == belief[rows].argmax(1))
+        for block, belief in zip(subs, gold, strict=True)
+        if block.shape[1] and (rows := ~np.isnan(belief).any(1)).any()
     ]
     if not top:
         return 0.5
@@ -192,17 +179,17 @@ def _origin_threshold(heads: Heads, carries: Bools) -> float:
 
 
 def _confidence(
-    p: Floats, gold: Bools, annotated: Bools, named: Sequence[Bools]
+    p: Floats, gold: Floats, annotated: Bools, named: Sequence[Bools]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Platt scaling of the raw confidence over all the modes, apart for tags with and without narratives."""
-    raw: dict[bool, list[tuple[float, bool]]] = {True: [], False: []}
+    raw: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     for choice in named:
         for row in np.flatnonzero(annotated):
             some = bool(choice[row].any())
-            right = bool(gold[row][choice[row]].all()) if some else not gold[row].any()
+            right = float(np.prod(gold[row][choice[row]]) if some else np.prod(1 - gold[row]))
             raw[some].append((logit(raw_confidence(p[row], choice[row])), right))
     pairs = []
     for some in (True, False):
-        z, truth = np.array([v for v, _ in raw[some]]), np.array([r for _, r in raw[some]], bool)
+        z, truth = np.array([v for v, _ in raw[some]]), np.array([r for _, r in raw[some]])
         pairs.append(_platt(z, truth) if len(z) else (1.0, 0.0))
     return pairs[0], pairs[1]

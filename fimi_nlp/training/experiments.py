@@ -263,11 +263,12 @@ def _execute(recipe: Recipe, run: _Run, folder: Path) -> dict[str, Any]:
     fitted = fit(recipe, run.train, run.dev, folder, fingerprint=fingerprint, resume=True)
     logits = {name: logits_of(fitted, part.texts, recipe) for name, part in run.reports.items()}
     logits["dev"] = logits_of(fitted, run.dev.texts, recipe)
-    judge, suite = Judge(logits["dev"], run.dev), _suite(run.dev)
+    judge, suite = Judge(logits["dev"], run.dev, teacher=fitted.teacher), _suite(run.dev)
     if suite:
         logits["behavioural"] = logits_of(fitted, [case.text for case in suite.cases], recipe)
     np.savez_compressed(folder / LOGITS, **logits)  # type: ignore[arg-type]
-    config = {part: values for part, values in recipe.published().items() if part in {"model", "training", "loss"}}
+    parts = {"model", "training", "loss"} | ({"distil"} if recipe.distil.teacher else set())
+    config = {part: values for part, values in recipe.published().items() if part in parts}
     return {
         "run": run.key,
         "experiment": run.experiment.name,

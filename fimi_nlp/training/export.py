@@ -146,7 +146,7 @@ def _quantise_nodes(source: Path, target: Path, kept: list[str]) -> None:
         str(target),
         op_types_to_quantize=["MatMul", "Attention", "EmbedLayerNormalization"],
         per_channel=True,
-        # Weights of seven bits: processors with AVX2 and no VNNI add products in 16 bits, and eight bits overflow there.
+        # Weights of seven bits: processors with AVX2 and no VNNI add in 16 bits, which eight bits overflow.
         reduce_range=True,
         weight_type=QuantType.QInt8,
         nodes_to_exclude=kept,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +11,9 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 
+from fimi_nlp.data import Corpus
 from fimi_nlp.training.batches import Encoded, Targets, encode
+from fimi_nlp.training.distil import further_texts, soft_targets
 from fimi_nlp.training.encoders import BaseEncoder, freeze_layers, load_encoder
 from fimi_nlp.training.lexical import fit_lexical
 from fimi_nlp.training.loop import Loop, Split, macro_average_precision, predict
@@ -20,8 +23,8 @@ from fimi_nlp.training.plot import plot_history
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fimi_nlp.data import Corpus
     from fimi_nlp.schema import LabelSchema
+    from fimi_nlp.training.distil import SoftTargets
     from fimi_nlp.training.recipe import Recipe
 
 
@@ -45,6 +48,8 @@ class Fitted:
         The seeds whose weights were averaged.
     device, precision : str
         What it was trained on.
+    teacher : SoftTargets or None
+        What the teacher says of the dev passages.
     """
 
     model: NarrativeModel
@@ -55,6 +60,7 @@ class Fitted:
     averaged: list[int]
     device: str
     precision: str
+    teacher: SoftTargets | None = None
 
 
 def fit(
@@ -84,12 +90,22 @@ def fit(
     """
     accelerator = _accelerator(recipe.training.precision)
     base = load_encoder(recipe.model.encoder, recipe.model.revision)
+    if recipe.distil.texts:
+        train = Corpus([*train, *further_texts(recipe.distil.texts, train)], train.schema)
     encoded = {
         name: encode(part.texts, base, recipe.training.max_tokens) for name, part in (("train", train), ("dev", dev))
     }
-    targets = Targets.of(train, recipe.data.unsure_target)
+    targets, dev_targets = Targets.of(train, recipe.data.unsure_target), Targets.of(dev)
     sizes = head_sizes(train.schema)
-    splits = (Split(encoded["train"].ids, targets), Split(encoded["dev"].ids, Targets.of(dev)))
+    if teachers := recipe.distil.teacher:
+        soft, dev_soft = (
+            soft_targets(part, teachers, sizes, max_tokens=recipe.training.max_tokens) for part in (train, dev)
+        )
+        targets, dev_targets = replace(targets, soft=soft), replace(dev_targets, soft=dev_soft)
+        # A checkpoint that other teachers had a part in is not to be resumed.
+        fingerprint = f"{fingerprint}/{hashlib.sha256(soft.values.numpy().tobytes()).hexdigest()}"
+    # Where dev has no label, the epoch is chosen by whether the network agrees with the teacher.
+    splits = (Split(encoded["train"].ids, targets), Split(encoded["dev"].ids, dev_targets.filled()))
     first, seeds = recipe.training.seed, recipe.training.seeds
     models: dict[int, NarrativeModel] = {}
     history: list[dict[str, float]] = []
@@ -108,11 +124,12 @@ def fit(
         models[seed] = loop.model.cpu()
     model, averaged = _average(models, splits[1], base.pad)
     if recipe.model.lexical:
-        model.lexical = fit_lexical(encoded["train"].ids, targets, sizes, base.vocabulary, recipe.model)
+        model.lexical = fit_lexical(encoded["train"].ids, targets.filled(), sizes, base.vocabulary, recipe.model)
         model.lexical_weight.fill_(recipe.model.lexical_weight)
     cut = {name: part.cut for name, part in encoded.items() if part.cut}
     precision = str(accelerator.mixed_precision)
-    return Fitted(model, base, encoded["dev"], cut, history, averaged, accelerator.device.type, precision)
+    device = accelerator.device.type
+    return Fitted(model, base, encoded["dev"], cut, history, averaged, device, precision, dev_targets.soft)
 
 
 def _average(models: dict[int, NarrativeModel], dev: Split, pad: int) -> tuple[NarrativeModel, list[int]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fimi_nlp.data import Corpus
     from fimi_nlp.evaluation import Report, Suite
+    from fimi_nlp.training.distil import SoftTargets
     from fimi_nlp.types import Tag
 
 
@@ -32,11 +33,19 @@ class Judge:
         What is fitted to.
     mode : Mode
         Whose thresholds.
+    teacher : SoftTargets, optional
+        Stands in where dev has no label.
     """
 
-    def __init__(self, logits: npt.NDArray[np.float32], dev: Corpus, mode: Mode = Mode.BALANCED) -> None:
+    def __init__(
+        self,
+        logits: npt.NDArray[np.float32],
+        dev: Corpus,
+        mode: Mode = Mode.BALANCED,
+        teacher: SoftTargets | None = None,
+    ) -> None:
         self.schema = dev.schema
-        self.calibration, thresholds = fit_calibration(logits, dev)
+        self.calibration, thresholds = fit_calibration(logits, dev, teacher=teacher)
         self.decider = Decider(dev.schema, self.calibration, thresholds[mode.value], "experiment")
 
     def tags(self, logits: npt.NDArray[np.float32], texts: Sequence[str]) -> list[Tag]:
@@ -44,6 +53,11 @@ class Judge:
         heads = calibrate(logits, self.schema, self.calibration)
         spans = [[(0, len(text))] for text in texts]
         return [self.decider.tag(heads, slice(row, row + 1), span, "en") for row, span in enumerate(spans)]
+
+    def probabilities(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Calibrated probabilities in the order of the outputs, as `fimi_nlp.training.write_answers` takes them."""
+        heads = calibrate(logits, self.schema, self.calibration)
+        return np.concatenate([heads.narratives, *heads.subs, heads.stance, heads.origin], axis=1).astype(np.float32)
 
     def report(self, logits: npt.NDArray[np.float32], corpus: Corpus) -> Report:
         """The figures of a corpus."""

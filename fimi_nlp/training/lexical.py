@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from fimi_nlp.training.batches import Targets
-    from fimi_nlp.training.recipe import ModelPart
+    from fimi_nlp.training.recipe_parts import ModelPart
 
     Floats = npt.NDArray[np.float64]
 

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from fimi_nlp.training import checkpoint
 from fimi_nlp.training.batches import IGNORE, Collate, LengthBuckets, Pairs, Targets
+from fimi_nlp.training.distil import soft_loss
 from fimi_nlp.training.frozen import StateCollate, Upper, lower_states
 from fimi_nlp.training.model import NarrativeModel, split_subs
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from fimi_nlp.training.encoders import BaseEncoder
-    from fimi_nlp.training.recipe import LossPart, Recipe, TrainingPart
+    from fimi_nlp.training.recipe import Recipe
+    from fimi_nlp.training.recipe_parts import LossPart, TrainingPart
 
 BEST = "best.safetensors"
 _EVAL_BATCH = 64
@@ -217,6 +219,8 @@ class Loop:
             with self.accelerator.autocast():
                 logits = model(batch["inputs"], batch["attention_mask"]).logits
             loss = loss_of(logits.float(), targets, self.model, self.recipe.loss)
+            if targets.soft is not None:
+                loss = loss + self.recipe.distil.weight * soft_loss(logits.float(), targets.soft, self.recipe.loss)
             self.accelerator.backward(loss)
             self.accelerator.clip_grad_norm_(model.parameters(), self.recipe.training.clip)
             optimizer.step()
@@ -286,6 +290,8 @@ class Loop:
         recipe = self.recipe.to_dict()
         # Where the data lies, how the bundle is cut and how the mixture is weighted do not bear on the loop.
         parts = {key: recipe[key] for key in ("training", "loss")}
+        if self.recipe.distil.teacher:
+            parts["distil"] = {"weight": self.recipe.distil.weight}
         # Every seed has a folder of its own; how many there are is nothing to it.
         parts["training"].pop("seeds")
         model = {key: value for key, value in recipe["model"].items() if key not in {"name", "lexical_weight"}}
