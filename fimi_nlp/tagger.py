@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sized
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +14,7 @@ from fimi_nlp.decision import Decider, calibrate
 from fimi_nlp.errors import BundleError, InputError, InputTypeError, did_you_mean
 from fimi_nlp.language import identify
 from fimi_nlp.runtime import Runtime
-from fimi_nlp.text import normalise, sentences, windows, words
+from fimi_nlp.text import any_word, normalise, sentences, windows
 from fimi_nlp.types import Mode, Reason, Tag
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from fimi_nlp.runtime import Pending
     from fimi_nlp.schema import LabelSchema
 
-#: How many texts `Tagger.stream` reads ahead, to sort them by length.
-LOOKAHEAD = 512
+#: How many texts `Tagger.stream` prepares while the model runs over as many.
+LOOKAHEAD = 256
 #: Long texts end a chunk early, so that memory stays bounded.
 MAX_WINDOWS = 4 * LOOKAHEAD
 
@@ -113,7 +115,8 @@ class Tagger:
         """
         if not isinstance(text, str):
             raise _not_a_text(text, "tag()")
-        return self._tag_chunk([self._prepare(text)])[0]
+        chunk = [self._prepare(text)]
+        return next(self._decide(chunk, self._start(chunk)))
 
     def tag_many(self, texts: Iterable[str], *, progress: bool = False) -> list[Tag]:
         """Tag texts, in order.
@@ -150,7 +153,7 @@ class Tagger:
         Parameters
         ----------
         texts : iterable of str
-            May be endless; some hundred texts are read ahead, so that they can be sorted by length.
+            May be endless; some hundred texts are read ahead, so that no thread waits for the next.
 
         Yields
         ------
@@ -188,8 +191,17 @@ class Tagger:
         return np.concatenate(blocks) if blocks else np.empty((0, self._runtime.dimensions), np.float32)
 
     def _stream(self, texts: Iterable[str]) -> Iterator[Tag]:
-        for chunk in self._chunks(texts):
-            yield from self._tag_chunk(chunk)
+        waiting: deque[tuple[list[_Prepared], Pending]] = deque()
+        try:
+            for chunk in self._chunks(texts):
+                waiting.append((chunk, self._start(chunk)))
+                if len(waiting) > 1:
+                    yield from self._decide(*waiting.popleft())
+            while waiting:
+                yield from self._decide(*waiting.popleft())
+        finally:
+            for _, pending in waiting:
+                pending.cancel()
 
     def _chunks(self, texts: Iterable[str], *, gate: bool = True) -> Iterator[list[_Prepared]]:
         chunk: list[_Prepared] = []
@@ -234,21 +246,18 @@ class Tagger:
         ]
         return [ids[a:b] for a, b in cuts], spans
 
-    def _tag_chunk(self, chunk: Sequence[_Prepared]) -> list[Tag]:
-        raw = self._runtime.run([window for item in chunk for window in item.ids])
-        heads = calibrate(raw.logits, self.schema, self.bundle.calibration)
-        tags, row = [], 0
+    def _start(self, chunk: Sequence[_Prepared]) -> Pending:
+        return self._runtime.start([window for item in chunk for window in item.ids])
+
+    def _decide(self, chunk: Sequence[_Prepared], pending: Pending) -> Iterator[Tag]:
+        read = [(item.spans, item.language) for item in chunk if item.ids]
+        heads = calibrate(pending.result().logits, self.schema, self.bundle.calibration)
+        tags = iter(self._decider.tags(heads, read))
         for item in chunk:
-            if item.ids:
-                rows = slice(row, row + len(item.ids))
-                tags.append(self._decider.tag(heads, rows, item.spans, item.language))
-                row = rows.stop
-            else:
-                tags.append(Tag(reason=item.reason, language=item.language, model=self.bundle.name))
-        return tags
+            yield next(tags) if item.ids else Tag(reason=item.reason, language=item.language, model=self.bundle.name)
 
     def _embed_chunk(self, chunk: Sequence[_Prepared]) -> npt.NDArray[np.float32]:
-        rows = iter(self._runtime.run([window for item in chunk for window in item.ids]).embeddings)
+        rows = iter(self._start(chunk).result().embeddings)
         out = np.zeros((len(chunk), self._runtime.dimensions), np.float32)
         for index, item in enumerate(chunk):
             if item.ids:
@@ -336,7 +345,7 @@ def _not_a_text(value: object, where: str) -> InputTypeError:
 
 
 def _has_words(plain: str) -> bool:
-    return any(len(word) > 1 for word in words(plain.replace("@user", " ")[:100_000]))
+    return any_word(plain.replace("@user", " ")[:100_000])
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
