@@ -198,8 +198,8 @@ def _thresholds(bundle: Bundle) -> str:
     head = "| narrative | " + " | ".join(modes) + " |\n| --- |" + " ---: |" * len(modes)
     return (
         "## Thresholds\n\nFitted on the dev split: `balanced` for the best F1; `high_precision` so that, with a"
-        " confidence of 90 %, at most 1 % of further passages like those of dev that carry no narrative are flagged (learn"
-        " then test); `high_recall` to find 90 % of those that carry one. On other sources no such promise holds: see the"
+        " confidence of 90 %, at most 1 % of further passages like those of dev that carry nothing are flagged (learn"
+        " then test); `high_recall` to find 90 % of those that do. On other sources no such promise holds: see the"
         " tables above. An origin is named from"
         f" {bundle.calibration.origin_threshold:.2f}, a sub-narrative from {bundle.calibration.sub_threshold:.2f};"
         f" below that the tagger abstains.\n\n{head}\n{rows}"
