@@ -88,6 +88,10 @@ class Tagger:
         # A copy for another process loads the bundle again: sessions do not travel.
         return _restore, (str(self.bundle.folder), self.mode.value, self.thresholds, self._threads)
 
+    def __deepcopy__(self, memo: object) -> Tagger:
+        # Nothing in a tagger changes, so that a copy is itself: scikit-learn copies parameters for every fold.
+        return self
+
     @property
     def schema(self) -> LabelSchema:
         """The labels that this tagger knows."""
