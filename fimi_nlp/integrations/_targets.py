@@ -80,10 +80,12 @@ def read_targets(y: Any, estimator: object, *, classes: npt.NDArray[Any] | None 
             remedy="Pass y.",
         )
     array = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
+    if array.dtype.kind == "U" and not hasattr(y, "dtype"):  # a list, in which NumPy would make text of a NaN
+        array = np.asarray(y, dtype=object)
     if array.ndim == 2 and array.shape[1] > 1:
         names = getattr(y, "columns", range(array.shape[1]))
         return Targets(_matrix(array), np.array(list(names)), True)
-    return _column(y, array, classes)
+    return _column(array, classes)
 
 
 def _matrix(array: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
@@ -93,7 +95,7 @@ def _matrix(array: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
         raise InputError("A matrix of labels holds 0, 1 and, where nobody looked, NaN or -1.")
     masked = np.isnan(array) | (array == MASKED) if array.dtype.kind == "f" else array == MASKED
     if not (masked | (array == 0) | (array == 1)).all():
-        odd = array[~(masked | (array == 0) | (array == 1))][0]
+        odd = array[~(masked | (array == 0) | (array == 1))][0].item()
         raise InputError(
             f"A matrix of labels holds {odd!r}.", remedy="It holds 0, 1 and, where nobody looked, NaN or -1."
         )
@@ -102,11 +104,11 @@ def _matrix(array: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
     return out
 
 
-def _column(y: Any, array: npt.NDArray[Any], classes: npt.NDArray[Any] | None) -> Targets:
+def _column(array: npt.NDArray[Any], classes: npt.NDArray[Any] | None) -> Targets:
     from sklearn.utils import assert_all_finite, column_or_1d
     from sklearn.utils.multiclass import check_classification_targets
 
-    array = column_or_1d(y if array.dtype.kind != "O" and not hasattr(y, "toarray") else array, warn=True)
+    array = column_or_1d(array, warn=True)
     if array.dtype.kind == "f":
         masked = np.isnan(array)
     elif array.dtype.kind == "O":
