@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from fimi_nlp.columns import MapFunction
     from fimi_nlp.schema import LabelSchema
 
 #: How many texts `Tagger.stream` reads ahead, to sort them by length.
@@ -190,6 +191,21 @@ class Tagger:
             raise InputTypeError("embed() takes an iterable of texts, not a single one.", remedy="Use embed([text]).")
         blocks = [self._embed_chunk(chunk) for chunk in self._chunks(texts, gate=False)]
         return np.concatenate(blocks) if blocks else np.empty((0, self._runtime.dimensions), np.float32)
+
+    def as_map_fn(self, text_column: str = "text", columns: Sequence[str] | None = None) -> MapFunction:
+        """A function for ``datasets``: ``dataset.map(tagger.as_map_fn(), batched=True)``.
+
+        Parameters
+        ----------
+        text_column : str
+            Where the text stands.
+        columns : sequence of str, optional
+            Which of `fimi_nlp.columns.NAMES` to add; all by default. An input column of the same name is kept as
+            ``input_<name>``.
+        """
+        from fimi_nlp.columns import MapFunction, choose
+
+        return MapFunction(self, text_column, choose(columns), self.bundle.name)
 
     def _stream(self, texts: Iterable[str]) -> Iterator[Tag]:
         for chunk in self._chunks(texts):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fimi_nlp.columns import is_missing
 from fimi_nlp.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def read_targets(y: Any, estimator: object, *, classes: npt.NDArray[Any] | None 
 
 def _matrix(array: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
     if array.dtype.kind == "O":
-        array = np.array([[math.nan if _missing(cell) else cell for cell in row] for row in array])
+        array = np.array([[math.nan if is_missing(cell) else cell for cell in row] for row in array])
     if array.dtype.kind not in "biuf":
         raise InputError("A matrix of labels holds 0, 1 and, where nobody looked, NaN or -1.")
     masked = np.isnan(array) | (array == MASKED) if array.dtype.kind == "f" else array == MASKED
@@ -112,7 +113,7 @@ def _column(array: npt.NDArray[Any], classes: npt.NDArray[Any] | None) -> Target
     if array.dtype.kind == "f":
         masked = np.isnan(array)
     elif array.dtype.kind == "O":
-        masked = np.array([_missing(value) for value in array], bool)
+        masked = np.array([is_missing(value) for value in array], bool)
     else:
         masked = np.zeros(len(array), bool)
     seen = array[~masked]
@@ -130,9 +131,3 @@ def _column(array: npt.NDArray[Any], classes: npt.NDArray[Any] | None) -> Target
     out = np.full(len(array), MASKED, np.intp)
     out[~masked] = index
     return Targets(out, found, False)
-
-
-def _missing(value: object) -> bool:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return True
-    return type(value).__name__ in {"NAType", "NaTType"}  # of pandas, which need not be installed
