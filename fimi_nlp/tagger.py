@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from fimi_nlp.columns import MapFunction
     from fimi_nlp.runtime import Pending
     from fimi_nlp.schema import LabelSchema
 
@@ -89,6 +90,10 @@ class Tagger:
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy for another process loads the bundle again: sessions do not travel.
         return _restore, (str(self.bundle.folder), self.mode.value, self.thresholds, self._threads)
+
+    def __deepcopy__(self, memo: object) -> Tagger:
+        # Nothing in a tagger changes, so that a copy is itself: scikit-learn copies parameters for every fold.
+        return self
 
     @property
     def schema(self) -> LabelSchema:
@@ -189,6 +194,21 @@ class Tagger:
             raise InputTypeError("embed() takes an iterable of texts, not a single one.", remedy="Use embed([text]).")
         blocks = [self._embed_chunk(chunk) for chunk in self._chunks(texts, gate=False)]
         return np.concatenate(blocks) if blocks else np.empty((0, self._runtime.dimensions), np.float32)
+
+    def as_map_fn(self, text_column: str = "text", columns: Sequence[str] | None = None) -> MapFunction:
+        """A function for ``datasets``: ``dataset.map(tagger.as_map_fn(), batched=True)``.
+
+        Parameters
+        ----------
+        text_column : str
+            Where the text stands.
+        columns : sequence of str, optional
+            Which of `fimi_nlp.columns.NAMES` to add; all by default. An input column of the same name is kept as
+            ``input_<name>``.
+        """
+        from fimi_nlp.columns import MapFunction, choose
+
+        return MapFunction(self, text_column, choose(columns), self.bundle.name)
 
     def _stream(self, texts: Iterable[str]) -> Iterator[Tag]:
         waiting: deque[tuple[list[_Prepared], Pending]] = deque()
