@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fimi_nlp._arguments import check_mode, check_thresholds, not_a_text
 from fimi_nlp.bundle import Bundle, find
 from fimi_nlp.decision import Decider, calibrate
-from fimi_nlp.errors import BundleError, InputError, InputTypeError, did_you_mean
+from fimi_nlp.errors import BundleError, InputTypeError
 from fimi_nlp.language import identify
 from fimi_nlp.runtime import Runtime
 from fimi_nlp.text import any_word, normalise, sentences, windows
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    from tokenizers import Encoding
 
     from fimi_nlp.columns import MapFunction
+    from fimi_nlp.explain import Explanation, Replacement
     from fimi_nlp.runtime import Pending
     from fimi_nlp.schema import LabelSchema
 
@@ -72,8 +75,8 @@ class Tagger:
         from tokenizers import Tokenizer
 
         self.bundle = bundle
-        self.mode = _mode(mode)
-        self.thresholds = _thresholds(bundle, self.mode, thresholds or {})
+        self.mode = check_mode(mode)
+        self.thresholds = check_thresholds(bundle, self.mode, thresholds or {})
         try:
             self._tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
         except Exception as error:
@@ -119,7 +122,7 @@ class Tagger:
             `text` is not a string.
         """
         if not isinstance(text, str):
-            raise _not_a_text(text, "tag()")
+            raise not_a_text(text, "tag()")
         chunk = [self._prepare(text)]
         return next(self._decide(chunk, self._start(chunk)))
 
@@ -210,6 +213,36 @@ class Tagger:
 
         return MapFunction(self, text_column, choose(columns), self.bundle.name)
 
+    def explain(
+        self, text: str, labels: Sequence[str] | None = None, *, replacement: Replacement = "mask"
+    ) -> Explanation:
+        """Which windows, sentences and words carry each narrative of a text.
+
+        Parameters
+        ----------
+        text : str
+            Any length; of a long text, the strongest windows are looked into.
+        labels : sequence of str, optional
+            Keys of `Tag.scores`: narratives, stances or origins. By default the narratives named.
+        replacement : {"mask", "delete"}
+            What becomes of a part that is hidden.
+
+        Returns
+        -------
+        Explanation
+            Shows itself in a notebook and in a terminal; see `fimi_nlp.explain`.
+
+        Raises
+        ------
+        InputTypeError
+            `text` is not a string.
+        InputError
+            Unknown label or replacement.
+        """
+        from fimi_nlp.explain import explain
+
+        return explain(self, text, labels, replacement=replacement)
+
     def _stream(self, texts: Iterable[str]) -> Iterator[Tag]:
         waiting: deque[tuple[list[_Prepared], Pending]] = deque()
         try:
@@ -228,7 +261,7 @@ class Tagger:
         pending = 0
         for index, text in enumerate(texts):
             if not isinstance(text, str):
-                raise _not_a_text(text, f"text {index}")
+                raise not_a_text(text, f"text {index}")
             chunk.append(self._prepare(text, gate=gate))
             pending += len(chunk[-1].ids)
             if len(chunk) >= LOOKAHEAD or pending >= MAX_WINDOWS:
@@ -250,21 +283,25 @@ class Tagger:
         return _Prepared(ids, spans, language.code if language else "und", Reason.OK if ids else Reason.NO_WORDS)
 
     def _cut(self, plain: str) -> tuple[list[list[int]], list[tuple[int, int]]]:
-        encoding = self._tokenizer.encode(plain, add_special_tokens=False)
-        ids: list[int] = encoding.ids
-        tokens = self.bundle.tokens
-        if not ids:
-            return [], []
-        if len(ids) <= tokens.limit:
-            return [ids], [_trim(plain, 0, len(plain))]
-        offsets: list[tuple[int, int]] = encoding.offsets
-        starts = np.searchsorted([start for start, _ in offsets], [start for start, _ in sentences(plain)]).tolist()
-        cuts = windows(starts, len(ids), limit=tokens.limit, size=tokens.window)
+        encoding, cuts = self._cut_tokens(plain)
+        ids, offsets = encoding.ids, encoding.offsets
+        if len(cuts) < 2:
+            return [ids] * len(cuts), [_trim(plain, 0, len(plain))] * len(cuts)
         # The first and the last window reach to the ends of the text, so that the spans leave nothing out.
         spans = [
             _trim(plain, offsets[a][0] if a else 0, offsets[b][0] if b < len(ids) else len(plain)) for a, b in cuts
         ]
         return [ids[a:b] for a, b in cuts], spans
+
+    def _cut_tokens(self, plain: str) -> tuple[Encoding, list[tuple[int, int]]]:
+        """The tokens of a text, and where each window of them starts and ends."""
+        encoding = self._tokenizer.encode(plain, add_special_tokens=False)
+        size, tokens = len(encoding), self.bundle.tokens
+        if size <= tokens.limit:
+            return encoding, [(0, size)] if size else []
+        offsets = encoding.offsets
+        starts = np.searchsorted([start for start, _ in offsets], [start for start, _ in sentences(plain)]).tolist()
+        return encoding, windows(starts, size, limit=tokens.limit, size=tokens.window)
 
     def _start(self, chunk: Sequence[_Prepared]) -> Pending:
         return self._runtime.start([window for item in chunk for window in item.ids])
@@ -329,39 +366,6 @@ def load(
 
 def _restore(folder: str, mode: str, thresholds: dict[str, float], threads: int | None) -> Tagger:
     return load(folder, mode=mode, thresholds=thresholds, threads=threads)
-
-
-def _mode(mode: Mode | str) -> Mode:
-    try:
-        return Mode(mode)
-    except ValueError:
-        known = [m.value for m in Mode]
-        raise InputError(f"Unknown mode {mode!r}.", remedy=did_you_mean(str(mode), known)) from None
-
-
-def _thresholds(bundle: Bundle, mode: Mode, own: Mapping[str, float]) -> dict[str, float]:
-    thresholds = dict(bundle.thresholds[mode.value])
-    for label, value in own.items():
-        if label not in thresholds:
-            raise InputError(
-                f"A threshold is given for '{label}', which is no narrative of {bundle.id}.",
-                remedy=did_you_mean(label, thresholds),
-            )
-        if not 0.0 <= value <= 1.0:
-            raise InputError(f"The threshold of '{label}' is {value!r}.", remedy="Give a probability in [0, 1].")
-        thresholds[label] = float(value)
-    return thresholds
-
-
-def _not_a_text(value: object, where: str) -> InputTypeError:
-    remedy = "Give a str."
-    if isinstance(value, (bytes, bytearray)):
-        remedy = "Decode it first: value.decode('utf-8')."
-    elif isinstance(value, (list, tuple)):
-        remedy = "Use tag_many() for several texts."
-    elif value is None or value != value:
-        remedy = "Drop or fill missing texts first."
-    return InputTypeError(f"{where}: expected a str, got {type(value).__name__} ({value!r:.60}).", remedy=remedy)
 
 
 def _has_words(plain: str) -> bool:
