@@ -16,7 +16,7 @@ import numpy as np
 from fimi_nlp.errors import InputError, require
 from fimi_nlp.evaluation import metrics as m
 from fimi_nlp.evaluation.bootstrap import ClusterBootstrap, Estimate, parts, share
-from fimi_nlp.evaluation.render import Sheet, number, show_sheets, signed, tables
+from fimi_nlp.evaluation.render import Sheet, inline, number, show_sheets, signed, tables
 from fimi_nlp.evaluation.scoring import evaluate
 from fimi_nlp.evaluation.serialise import plain, save_report
 from fimi_nlp.evaluation.slices import field_values
@@ -130,7 +130,7 @@ class Comparison:
 
     def to_markdown(self) -> str:
         """The comparison as Markdown tables."""
-        return "\n\n".join(["# Comparison", self.intro(), *tables(self.sheets())]) + "\n"
+        return "\n\n".join(["# Comparison", inline(self.intro()), *tables(self.sheets())]) + "\n"
 
     def to_html(self) -> str:
         """The comparison as one HTML page that needs nothing else."""

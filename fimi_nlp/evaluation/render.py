@@ -52,21 +52,21 @@ def sheets(report: Report) -> Iterator[Sheet]:
 
 def markdown(report: Report) -> str:
     """The report as Markdown."""
-    return "\n\n".join(["# Evaluation", intro(report), *tables(sheets(report))]) + "\n"
+    return "\n\n".join(["# Evaluation", inline(intro(report)), *tables(sheets(report))]) + "\n"
 
 
 def tables(found: Iterable[Sheet]) -> Iterator[str]:
     """Tables as Markdown, each with its heading."""
     for sheet in found:
         rows = [sheet.columns, ("---", *["---:"] * (len(sheet.columns) - 1)), *sheet.rows]
-        yield f"## {sheet.title}"
-        yield "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows)
+        yield f"## {inline(sheet.title)}"
+        yield "\n".join("| " + " | ".join(inline(cell) for cell in row) + " |" for row in rows)
         if sheet.note:
             yield sheet.note
 
 
-def _cell(text: str) -> str:
-    """Text of a cell: no line ends the row, and nothing in it is markup."""
+def inline(text: str) -> str:
+    """Text in Markdown: it stays on its line and in its cell, and nothing in it is HTML."""
     line = " ".join(plain(text).split())
     return line.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
@@ -85,11 +85,11 @@ def show_sheets(head: str, found: Iterable[Sheet], console: Console | None = Non
 
     console = console or RichConsole()
     wide = console.width >= _WIDE
-    console.print(Text(head))
+    console.print(Text(plain(head)))
     for sheet in found:
         # Without frames the tables fit a terminal of 80 columns.
         table = Table(
-            title=sheet.title,
+            title=Text(plain(sheet.title)),
             title_justify="left",
             box=box.SIMPLE_HEAD,
             padding=(0, 1, 0, 0),
@@ -104,7 +104,7 @@ def show_sheets(head: str, found: Iterable[Sheet], console: Console | None = Non
             # Names come from users' files: they are text, never rich markup.
             table.add_row(*(Text(plain(row[i])) for i in kept))
         console.print(table)
-        console.print(Text(sheet.note + "\n" if sheet.note else ""))
+        console.print(Text(plain(sheet.note) + "\n" if sheet.note else ""))
 
 
 def intro(report: Report) -> str:
