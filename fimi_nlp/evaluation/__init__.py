@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fimi_nlp.evaluation.baseline import fit_baseline
     from fimi_nlp.evaluation.behavioural import Suite
     from fimi_nlp.evaluation.comparison import Comparison, compare
+    from fimi_nlp.evaluation.hub import metric_path
     from fimi_nlp.evaluation.masking import ShortcutReport, shortcuts
     from fimi_nlp.evaluation.predictions import Predictions
     from fimi_nlp.evaluation.report import Report
@@ -31,6 +32,7 @@ _HOMES = {
     "Report": "report",
     "evaluate": "scoring",
     "fit_baseline": "baseline",
+    "metric_path": "hub",
     "predict": "adapters",
     "ShortcutReport": "masking",
     "Suite": "behavioural",
@@ -49,6 +51,7 @@ __all__ = [
     "compare",
     "evaluate",
     "fit_baseline",
+    "metric_path",
     "predict",
     "score",
     "shortcuts",
