@@ -36,7 +36,7 @@ class Measured:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "splits": {name: report.to_dict() for name, report in self.reports.items()},
+            "splits": {name: report.to_dict(curves=False) for name, report in self.reports.items()},
             "modes": {
                 mode: {name: _brief(report) for name, report in reports.items()} for mode, reports in self.modes.items()
             },
@@ -48,8 +48,8 @@ class Measured:
 def _brief(report: Report) -> dict[str, Any]:
     return {
         "macro_f1": round(report.macro_f1, 4),
-        "micro_precision": round(report.narratives.micro_precision, 4),
-        "micro_recall": round(report.narratives.micro_recall, 4),
+        "micro_precision": round(report.narratives.micro_precision.value, 4),
+        "micro_recall": round(report.narratives.micro_recall.value, 4),
         "flagged": {row.origin: [round(value, 4) for value in row.rate] for row in report.false_alarms},
     }
 
