@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from fimi_nlp import cli_explain, cli_rebuild, cli_training
+from fimi_nlp import cli_evaluate, cli_explain, cli_rebuild, cli_training
 from fimi_nlp._cli import (
     CODES,
     FAILED,
@@ -27,7 +27,6 @@ from fimi_nlp.types import Mode
 
 if TYPE_CHECKING:
     from fimi_nlp.batch import Summary
-    from fimi_nlp.data import Corpus
     from fimi_nlp.tagger import Tagger
 
 app = typer.Typer(
@@ -43,6 +42,7 @@ app.add_typer(data_app, name="data")
 cli_explain.register(app)
 cli_rebuild.register(data_app)
 cli_training.register(app)
+cli_evaluate.register(app)
 
 
 @app.command(epilog=CODES)
@@ -100,62 +100,6 @@ def tag(
         resume=resume,
     )
     _report(summary, str(rejects or rejects_of(target) or "standard error"))
-
-
-@app.command(epilog=CODES)
-def evaluate(
-    model: Annotated[str, typer.Argument(help="A bundle's folder or Hub id, or 'default' for the bundled model.")],
-    corpus: Annotated[
-        Optional[list[Path]],  # noqa: UP045
-        typer.Argument(help="Labelled files: .jsonl, .csv, .parquet.", show_default=False),
-    ] = None,
-    suite: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Run a suite instead: 'behavioural', or a folder with functions.toml and cases.jsonl."),
-    ] = None,
-    split: Annotated[Optional[str], typer.Option(help="Only passages of this split.")] = None,  # noqa: UP045
-    mode: ModeOption = Mode.BALANCED,
-    revision: RevisionOption = None,
-    schema: Annotated[PathOption, typer.Option(help="Schema of the corpus. Default: the model's.")] = None,
-    slices: Annotated[Optional[list[str]], typer.Option("--slice", help="Columns to break down by.")] = None,  # noqa: UP045
-    baseline: Annotated[
-        bool,
-        typer.Option(
-            "--baseline",
-            help="Train TF-IDF and logistic regression on split 'train' in the same run, thresholds on 'dev', and score"
-            " it too.",
-        ),
-    ] = False,
-    masked: Annotated[
-        bool, typer.Option("--shortcuts", help="Score the origin with names, hashtags, outlet habits masked instead.")
-    ] = False,
-    out: Annotated[PathOption, typer.Option("--out", "-o", help="Save the report: .json or .md.")] = None,
-) -> None:
-    """Score a model on labelled texts, or on the behavioural suite."""
-    if suite is not None:
-        _run_suite(model, suite, mode=mode, revision=revision, out=out)
-        return
-    if not corpus:
-        raise typer.BadParameter("give labelled files, or --suite behavioural.")
-    from fimi_nlp.data import Corpus
-    from fimi_nlp.evaluation import evaluate as run_evaluation
-    from fimi_nlp.schema import LabelSchema
-    from fimi_nlp.tagger import load
-
-    tagger = load(None if model == "default" else model, revision=revision, mode=mode)
-    labels = LabelSchema.from_toml(schema) if schema else tagger.schema
-    whole = Corpus.read(list(corpus), schema=labels)
-    part = _split(whole, split)
-    if masked:
-        _run_shortcuts(tagger, part, out)
-        return
-    columns = tuple(slices or ("source",))
-    report = run_evaluation(tagger, part, slices=columns, progress=sys.stderr.isatty())
-    report.print()
-    if baseline:
-        _baseline(whole, part, columns, report.macro_f1)
-    if out:
-        report.save(out)
 
 
 @app.command(epilog=CODES)
@@ -217,50 +161,6 @@ def main() -> None:
 def _fail(error: FimiError) -> None:
     typer.echo(f"error: {error}", err=True)
     sys.exit(FAILED)
-
-
-def _run_suite(model: str, name: str, *, mode: Mode, revision: str | None, out: Path | None) -> None:
-    from fimi_nlp.evaluation import Suite
-    from fimi_nlp.tagger import load
-
-    tagger = load(None if model == "default" else model, revision=revision, mode=mode)
-    report = Suite.read(None if name == "behavioural" else name, schema=tagger.schema).run(tagger)
-    report.print()
-    if out:
-        report.save(out)
-
-
-def _run_shortcuts(tagger: Tagger, corpus: Corpus, out: Path | None) -> None:
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    from fimi_nlp.evaluation import shortcuts
-
-    report = shortcuts(tagger, corpus)
-    Console().print(Markdown(report.to_markdown()))
-    if out:
-        report.save(out)
-
-
-def _split(corpus: Corpus, split: str | None) -> Corpus:
-    if split is None:
-        return corpus
-    part = corpus.filter(split=split)
-    if not len(part):
-        there = ", ".join(sorted({str(passage.split) for passage in corpus}))
-        raise InputError(f"The corpus has no passages of split '{split}'.", remedy=f"Splits there are: {there}.")
-    return part
-
-
-def _baseline(whole: Corpus, part: Corpus, slices: tuple[str, ...], ours: float) -> None:
-    from fimi_nlp.evaluation import evaluate as run_evaluation
-    from fimi_nlp.evaluation import fit_baseline
-
-    typer.echo("\nBaseline: TF-IDF (word 1-2, character 3-5 grams) and logistic regression, trained in this run\n")
-    report = run_evaluation(fit_baseline(_split(whole, "train"), _split(whole, "dev")), part, slices=slices)
-    report.print()
-    theirs = report.macro_f1
-    typer.echo(f"\nmacro-F1: model {ours:.3f}, baseline {theirs:.3f}, difference {ours - theirs:+.3f}")
 
 
 def _tag_arguments(tagger: Tagger, texts: list[str], target: str, output_format: str | None) -> None:
