@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from fimi_nlp import cli_evaluate, cli_explain, cli_rebuild, cli_training
+from fimi_nlp import cli_converge, cli_evaluate, cli_explain, cli_rebuild, cli_training
 from fimi_nlp._cli import (
     CODES,
     FAILED,
@@ -40,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 cli_explain.register(app)
+cli_converge.register(app)
 cli_rebuild.register(data_app)
 cli_training.register(app)
 cli_evaluate.register(app)
