@@ -3,11 +3,11 @@
     python benchmarks/head_learning_curve.py
     python benchmarks/head_learning_curve.py --corpus mine.jsonl --label-column topic
 
-Tasks on the passages that come with the repository. ``topic`` (the twelve commonest), ``register`` (headline, speech, ...)
-and ``voice`` (whose voice a passage imitates) are labels that the bundled encoder was never trained on. ``stance`` and
-``narratives`` are those that it was trained on, on these very passages: these curves are an upper bound, and say nothing
-about new texts. No group of passages stands on both sides of a split. Examples are drawn anew in every repetition; the
-test side stays.
+Tasks on the passages that come with the repository. ``topic`` (the twelve commonest), ``register`` (headline, speech,
+...) and ``voice`` (whose voice a passage imitates) are labels that the bundled encoder was never trained on. ``stance``
+and ``narratives`` are those that it was trained on, on these very passages: these curves are an upper bound, and say
+nothing about new texts. No group of passages stands on both sides of a split. Examples are drawn anew in every
+repetition; the test side stays.
 """
 
 from __future__ import annotations
