@@ -221,7 +221,7 @@ class Tagger:
         if not text.strip():
             return _Prepared([], [], "und", Reason.EMPTY)
         plain = normalise(text)
-        if not _has_words(plain):
+        if not any_word(plain.replace("@user", " ")[:100_000]):
             return _Prepared([], [], "und", Reason.NO_WORDS)
         language = identify(plain, self.schema.language) if gate else None
         if language and not language.accepted:
@@ -342,10 +342,6 @@ def _not_a_text(value: object, where: str) -> InputTypeError:
     elif value is None or value != value:
         remedy = "Drop or fill missing texts first."
     return InputTypeError(f"{where}: expected a str, got {type(value).__name__} ({value!r:.60}).", remedy=remedy)
-
-
-def _has_words(plain: str) -> bool:
-    return any_word(plain.replace("@user", " ")[:100_000])
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
