@@ -274,7 +274,7 @@ class Tagger:
         if not text.strip():
             return _Prepared([], [], "und", Reason.EMPTY)
         plain = normalise(text)
-        if not _has_words(plain):
+        if not any_word(plain.replace("@user", " ")[:100_000]):
             return _Prepared([], [], "und", Reason.NO_WORDS)
         language = identify(plain, self.schema.language) if gate else None
         if language and not language.accepted:
@@ -366,10 +366,6 @@ def load(
 
 def _restore(folder: str, mode: str, thresholds: dict[str, float], threads: int | None) -> Tagger:
     return load(folder, mode=mode, thresholds=thresholds, threads=threads)
-
-
-def _has_words(plain: str) -> bool:
-    return any_word(plain.replace("@user", " ")[:100_000])
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:

@@ -30,7 +30,7 @@ def unfuse_layer_norm(path: Path) -> int:
 
     model = onnx.load(str(path))
     nodes = [part for node in model.graph.node for part in _unfused(node)]
-    found = sum(node.op_type == "LayerNormalization" for node in nodes)
+    found: int = sum(node.op_type == "LayerNormalization" for node in nodes)
     found -= sum(node.op_type == "LayerNormalization" for node in model.graph.node)
     if found:
         del model.graph.node[:]
