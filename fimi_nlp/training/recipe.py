@@ -74,11 +74,16 @@ class Recipe:
         folder = path.parent
         corpus = tuple(str(folder / file) for file in recipe.data.corpus)
         schema = str(folder / recipe.data.schema) if recipe.data.schema else ""
-        # A teacher may also be the name of a bundle, which is no path.
-        teacher = tuple(str(folder / name) if (folder / name).exists() else name for name in recipe.distil.teacher)
+
+        def place(name: str) -> str:
+            # What is not there as a file may be the name of a bundle.
+            return str(folder / name) if name and (folder / name).exists() else name
+
+        teacher = tuple(place(name) for name in recipe.distil.teacher)
         texts = tuple(str(folder / file) for file in recipe.distil.texts)
         return replace(
             recipe,
+            model=replace(recipe.model, start=place(recipe.model.start)),
             data=replace(recipe.data, corpus=corpus, schema=schema),
             distil=replace(recipe.distil, teacher=teacher, texts=texts),
         )
@@ -110,10 +115,10 @@ class Recipe:
         data = self.to_dict()
         data["data"]["corpus"] = [Path(path).name for path in self.data.corpus]
         data["data"]["schema"] = Path(self.data.schema).name if self.data.schema else ""
-        data["distil"]["teacher"] = [Path(name).name if Path(name).exists() else name for name in self.distil.teacher]
+        data["distil"]["teacher"] = [_published(name) for name in self.distil.teacher]
         data["distil"]["texts"] = [Path(path).name for path in self.distil.texts]
-        if Path(self.model.encoder).is_absolute():
-            data["model"]["encoder"] = Path(self.model.encoder).name
+        data["model"]["encoder"] = _published(self.model.encoder)
+        data["model"]["start"] = _published(self.model.start)
         return data
 
     def check(self, name: str) -> Recipe:
@@ -152,6 +157,11 @@ class Recipe:
                 value = getattr(getattr(self, table), option)
                 raise RecipeError(f"{name}: '{key}' is {value!r}.", remedy=f"It must be {rule}.")
         return self
+
+
+def _published(name: str) -> str:
+    """The name of a file or folder without its place; the name of anything else as it is."""
+    return Path(name).name if name and (Path(name).is_absolute() or Path(name).exists()) else name
 
 
 PRECISIONS = ("auto", "fp32", "bf16")

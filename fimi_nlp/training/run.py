@@ -198,6 +198,7 @@ def _record(recipe: Recipe, corpus: Corpus, parts: dict[str, Corpus], fitted: Fi
         },
         "history": fitted.history,
         "averaged_seeds": fitted.averaged,
+        "started_from": fitted.started,
         "device": fitted.device,
         "precision": fitted.precision,
         "versions": {"fimi-nlp": __version__, "python": platform.python_version(), **versions},
