@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from fimi_nlp import cli_rebuild, cli_training
+from fimi_nlp import cli_rebuild, cli_sharing, cli_training
 from fimi_nlp._cli import (
     CODES,
     FAILED,
@@ -42,6 +42,7 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 cli_rebuild.register(data_app)
 cli_training.register(app)
+cli_sharing.register(app)
 
 
 @app.command(epilog=CODES)
@@ -155,24 +156,6 @@ def evaluate(
         _baseline(whole, part, columns, report.macro_f1)
     if out:
         report.save(out)
-
-
-@app.command(epilog=CODES)
-def export(
-    model: Annotated[str, typer.Argument(help="A bundle's folder or Hub id, or 'default' for the bundled model.")],
-    out: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
-    revision: RevisionOption = None,
-) -> None:
-    """Copy a model, checked, into a folder that `fimi_nlp.load` takes anywhere."""
-    import shutil
-
-    from fimi_nlp.bundle import Bundle, find
-
-    if out.exists():
-        raise InputError(f"{out} exists.", remedy="Name a folder that does not exist yet.")
-    bundle = Bundle.read(find(None if model == "default" else model, revision=revision))
-    shutil.copytree(bundle.folder, out, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-    typer.echo(f"{Bundle.read(out).name} is in {out}")
 
 
 @app.command(epilog=CODES)

@@ -9,15 +9,18 @@ from fimi_nlp.errors import require
 
 if TYPE_CHECKING:
     from fimi_nlp.training.distil import answers_of, write_answers
+    from fimi_nlp.training.plain import Agreement, to_transformers
     from fimi_nlp.training.recipe import Recipe
     from fimi_nlp.training.run import TrainingResult, train
 
-__all__ = ["Recipe", "TrainingResult", "answers_of", "train", "write_answers"]
+__all__ = ["Agreement", "Recipe", "TrainingResult", "answers_of", "to_transformers", "train", "write_answers"]
 
 _HOMES = {
+    "Agreement": "plain",
     "Recipe": "recipe",
     "TrainingResult": "run",
     "answers_of": "distil",
+    "to_transformers": "plain",
     "train": "run",
     "write_answers": "distil",
 }
@@ -25,6 +28,6 @@ _load, __dir__ = attach(__name__, _HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if _HOMES.get(name) in {"distil", "run"}:
+    if name in _HOMES and name != "Recipe":  # a recipe can be read and checked without torch
         require("train", "torch", "transformers", "accelerate", "sklearn", "onnx", "matplotlib")
     return _load(name)
