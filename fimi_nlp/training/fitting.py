@@ -22,6 +22,7 @@ from fimi_nlp.training.plot import plot_history
 from fimi_nlp.training.warm_start import save_weights, start_from
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fimi_nlp.schema import LabelSchema
@@ -76,6 +77,7 @@ def fit(
     fingerprint: str,
     resume: bool = False,
     progress: bool = True,
+    watch: Callable[[dict[str, float]], None] | None = None,
 ) -> Fitted:
     """Train the network of a recipe on one corpus, choosing the epoch on another.
 
@@ -91,6 +93,8 @@ def fit(
         Of the data: a checkpoint of other data is refused.
     resume, progress : bool
         As for `train`.
+    watch : callable, optional
+        Takes the record of every epoch; what it raises ends the run.
     """
     accelerator = _accelerator(recipe.training.precision)
     base = load_encoder(recipe.model.encoder, recipe.model.revision)
@@ -125,7 +129,7 @@ def fit(
         if recipe.model.start:
             taken = start_from(model, own, train.schema, recipe.model.start)
         set_seed(seed)
-        loop = Loop(one, model, own, *splits, place, fingerprint, accelerator, progress)
+        loop = Loop(one, model, own, *splits, place, fingerprint, accelerator, progress, watch)
         history += [{**record, "seed": seed} for record in loop.run(resume=resume)]
         plot_history(loop.history, place / "training.png")
         models[seed] = loop.model.cpu()

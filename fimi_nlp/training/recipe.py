@@ -13,8 +13,10 @@ from fimi_nlp.training.recipe_parts import (
     DataPart,
     DistilPart,
     ExportPart,
+    FewShotPart,
     LossPart,
     ModelPart,
+    SearchPart,
     TrainingPart,
 )
 
@@ -38,6 +40,10 @@ class Recipe:
         Weights of the heads.
     distil : DistilPart
         A teacher, where there is one.
+    few_shot : FewShotPart
+        Another way of training, from a handful of examples.
+    search : SearchPart
+        What a search for better options varies.
     export : ExportPart
         The bundle.
     card : CardPart
@@ -57,6 +63,8 @@ class Recipe:
     training: TrainingPart = field(default_factory=TrainingPart)
     loss: LossPart = field(default_factory=LossPart)
     distil: DistilPart = field(default_factory=DistilPart)
+    few_shot: FewShotPart = field(default_factory=FewShotPart)
+    search: SearchPart = field(default_factory=SearchPart)
     export: ExportPart = field(default_factory=ExportPart)
     card: CardPart = field(default_factory=CardPart)
 
@@ -147,6 +155,10 @@ class Recipe:
             "model.freeze_layers": (self.model.freeze_layers >= 0, "at least 0"),
             "model.encoder_dropout": (0 <= self.model.encoder_dropout < 1, "from 0 to below 1"),
             "model.dropout": (0 <= self.model.dropout < 1, "from 0 to below 1"),
+            "few_shot.examples": (self.few_shot.examples >= 0, "at least 0"),
+            "few_shot.pairs": (self.few_shot.pairs >= 1, "at least 1"),
+            "few_shot.epochs": (self.few_shot.epochs >= 0, "at least 0"),
+            "few_shot.batch_size": (self.few_shot.batch_size >= 1, "at least 1"),
             "distil.weight": (self.distil.weight >= 0, "at least 0"),
             "distil.texts": (bool(self.distil.teacher) or not self.distil.texts, "empty, unless distil.teacher is set"),
             "export.window": (8 <= self.export.window <= self.export.limit, "from 8 to export.limit"),
@@ -171,6 +183,8 @@ _PARTS: dict[str, type[Any]] = {
     "training": TrainingPart,
     "loss": LossPart,
     "distil": DistilPart,
+    "few_shot": FewShotPart,
+    "search": SearchPart,
     "export": ExportPart,
     "card": CardPart,
 }
@@ -195,9 +209,13 @@ def _value(hint: Any, value: Any, where: str, name: str) -> Any:
         items = [value] if isinstance(value, inner) else value
         if isinstance(items, (list, tuple)) and all(isinstance(item, inner) for item in items):
             return tuple(items)
+    elif get_origin(hint) is dict:
+        if isinstance(value, dict):
+            return dict(value)
     elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     elif isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
-    expected = "a list of strings" if get_origin(hint) is tuple else f"a {hint.__name__}"
+    named = {tuple: "a list of strings", dict: "a table"}
+    expected = named.get(get_origin(hint), f"a {hint.__name__}")
     raise RecipeError(f"{name}: '{where}' is {value!r}.", remedy=f"It must be {expected}.")
