@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fimi_nlp.data import Corpus
     from fimi_nlp.errors import FimiError
     from fimi_nlp.evaluation import evaluate
+    from fimi_nlp.explain import Explanation
     from fimi_nlp.schema import Label, LabelSchema
     from fimi_nlp.tagger import Tagger, load
     from fimi_nlp.training import train
@@ -32,6 +33,7 @@ _HOMES = {
     "Bundle": "bundle",
     "Corpus": "data",
     "Evidence": "types",
+    "Explanation": "explain",
     "FimiError": "errors",
     "Label": "schema",
     "LabelSchema": "schema",
@@ -50,6 +52,7 @@ __all__ = [
     "Bundle",
     "Corpus",
     "Evidence",
+    "Explanation",
     "FimiError",
     "Label",
     "LabelSchema",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fimi_nlp._record_formats import resolve_format
+from fimi_nlp.columns import flatten as flatten
 from fimi_nlp.errors import InputError
 from fimi_nlp.records import BadRecord, Record, arrow_schema, open_writer, read_records
 
@@ -64,17 +65,6 @@ def merge(record: Mapping[str, Any], tag: Tag, identifier: object) -> dict[str, 
     tagged = tag.to_dict()
     kept = {f"input_{key}" if key in tagged else key: value for key, value in record.items()}
     return {"id": identifier, **kept, **tagged}
-
-
-def flatten(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns that a spreadsheet can sort by, beside the nested ones, which tables hold as JSON."""
-    stance, origin = record["stance"], record["origin"]
-    return {
-        **record,
-        "labels": "; ".join(narrative["label"] for narrative in record["narratives"]),
-        "stance_label": stance["label"] if stance else None,
-        "origin_label": origin["label"] if origin else None,
-    }
 
 
 def as_line(record: Mapping[str, Any], text_column: str = "text") -> str:

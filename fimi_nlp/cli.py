@@ -1,4 +1,4 @@
-"""The command line: ``fimi-nlp tag | train | evaluate | data | export | info``."""
+"""The command line: ``fimi-nlp tag | explain | train | evaluate | data | export | info``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from fimi_nlp import cli_rebuild, cli_sharing, cli_training
+from fimi_nlp import cli_explain, cli_rebuild, cli_sharing, cli_training
 from fimi_nlp._cli import (
     CODES,
     FAILED,
@@ -40,6 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_app, name="data")
+cli_explain.register(app)
 cli_rebuild.register(data_app)
 cli_training.register(app)
 cli_sharing.register(app)

@@ -7,6 +7,7 @@ Methods: Platt scaling of each narrative's logit (Platt 1999), temperature scali
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -136,37 +137,72 @@ class Decider:
         language : str
             Of the text.
         """
-        windows = heads.narratives[rows]
-        best = windows.argmax(0)
-        p = windows.max(0).round(DECIMALS)
-        named = p >= self.thresholds
-        first = rows.start
-        subs = [head[first + best[i]] for i, head in enumerate(heads.subs)]
-        top = first + (best[int(np.where(named, p, -1.0).argmax())] if named.any() else best[int(p.argmax())])
-        stance = heads.stance[top].round(DECIMALS)
-        origin = _geometric_mean(heads.origin[rows]).round(DECIMALS)
-        confidence = self._confidence(p, named)
-        return Tag(
-            narratives=self._narratives(p, named, subs),
-            stance=_choice(stance, self.schema.stance_labels) if named.any() else None,
-            origin=_choice(origin, self.schema.origin_labels, self.calibration.origin_threshold),
-            confidence=confidence,
-            scores=dict(zip(self._keys, np.concatenate([p, stance, origin]).tolist(), strict=True)),
-            reason=Reason.OK if confidence >= LOW_CONFIDENCE else Reason.LOW_CONFIDENCE,
-            evidence=self._evidence(windows, named, spans),
-            windows=len(spans),
-            language=language,
-            model=self.model,
+        part = Heads(
+            heads.narratives[rows], [head[rows] for head in heads.subs], heads.stance[rows], heads.origin[rows]
         )
+        return self.tags(part, [(spans, language)])[0]
 
-    def _confidence(self, p: Floats, named: npt.NDArray[np.bool_]) -> float:
-        slope, offset = self.calibration.confidence_named if named.any() else self.calibration.confidence_none
-        return round(float(sigmoid(np.float64(slope * logit(raw_confidence(p, named)) + offset))), DECIMALS)
+    def tags(self, heads: Heads, texts: Sequence[tuple[Sequence[tuple[int, int]], str]]) -> list[Tag]:
+        """The tags of many texts.
 
-    def _narratives(self, p: Floats, named: npt.NDArray[np.bool_], subs: Sequence[Floats]) -> tuple[Score, ...]:
+        Parameters
+        ----------
+        heads : Heads
+            Probabilities of their windows, text by text.
+        texts : sequence of (sequence of (int, int), str)
+            The character spans of each text's windows, one at least, and its language.
+        """
+        if not texts:
+            return []
+        counts = np.array([len(spans) for spans, _ in texts])
+        first = np.cumsum(counts) - counts
+        best = _strongest(heads.narratives, first, counts)
+        p = np.take_along_axis(heads.narratives, best, axis=0).round(DECIMALS)
+        named = p >= self.thresholds
+        # The stance is that of the window in which the most probable narrative, of those named if any, is strongest.
+        leading = np.where(named | ~named.any(1, keepdims=True), p, -1.0).argmax(1)
+        top = best[np.arange(len(texts)), leading]
+        stance = heads.stance[top].round(DECIMALS)
+        origin = _by_text(heads.origin, first, counts).round(DECIMALS)
+        confidence = self._confidence(p, named)
+        origins = _choices(origin, self.schema.origin_labels, self.calibration.origin_threshold)
+        scores = np.hstack([p, stance, origin]).tolist()
+        tags = [
+            Tag(
+                origin=origins[i],
+                confidence=confidence[i],
+                scores=dict(zip(self._keys, scores[i], strict=True)),
+                reason=Reason.OK if confidence[i] >= LOW_CONFIDENCE else Reason.LOW_CONFIDENCE,
+                windows=len(spans),
+                language=language,
+                model=self.model,
+            )
+            for i, (spans, language) in enumerate(texts)
+        ]
+        for i in np.flatnonzero(named.any(1)).tolist():
+            rows = slice(first[i], first[i] + counts[i])
+            tags[i] = replace(
+                tags[i],
+                narratives=self._narratives(p[i], named[i], heads.subs, best[i]),
+                stance=_choices(stance[[i]], self.schema.stance_labels)[0],
+                evidence=self._evidence(heads.narratives[rows], named[i], texts[i][0]),
+            )
+        return tags
+
+    def _confidence(self, p: Floats, named: npt.NDArray[np.bool_]) -> list[float]:
+        some = np.asarray(named.any(1))
+        slope, offset = np.where(some[:, None], self.calibration.confidence_named, self.calibration.confidence_none).T
+        # As `raw_confidence`, for all texts at once.
+        raw = np.where(some, np.where(named, p, 1.0).prod(1), (1.0 - p).prod(1)).clip(1e-6, 1.0 - 1e-6)
+        confidence: list[float] = sigmoid(slope * np.log(raw / (1.0 - raw)) + offset).round(DECIMALS).tolist()
+        return confidence
+
+    def _narratives(
+        self, p: Floats, named: npt.NDArray[np.bool_], subs: Sequence[Floats], best: npt.NDArray[np.intp]
+    ) -> tuple[Score, ...]:
         scores = []
         for i in sorted(np.flatnonzero(named).tolist(), key=lambda i: -p[i]):
-            sub = _choice(subs[i], self.schema.narratives[i].sub_labels, self.calibration.sub_threshold)
+            [sub] = _choices(subs[i][best[[i]]], self.schema.narratives[i].sub_labels, self.calibration.sub_threshold)
             scores.append(
                 Score(
                     self.schema.narratives[i].label,
@@ -188,17 +224,27 @@ class Decider:
         )
 
 
-def _geometric_mean(probabilities: Floats) -> Floats:
-    """One distribution from those of several windows; each window counts the same."""
-    if len(probabilities) == 1 or not probabilities.shape[1]:
-        return np.asarray(probabilities[0])
-    return softmax(np.log(probabilities.clip(1e-9)).mean(0))
+def _strongest(windows: Floats, first: npt.NDArray[np.intp], counts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """For each text and narrative, the row of the window in which it is most probable: shape (texts, L)."""
+    best = np.repeat(first[:, None], windows.shape[1], axis=1)
+    for i in np.flatnonzero(counts > 1):
+        best[i] += windows[first[i] : first[i] + counts[i]].argmax(0)
+    return best
 
 
-def _choice(probabilities: Floats, labels: Sequence[str], threshold: float = 0.0) -> Score | None:
-    """The most probable label, where it reaches the threshold."""
+def _by_text(probabilities: Floats, first: npt.NDArray[np.intp], counts: npt.NDArray[np.intp]) -> Floats:
+    """One distribution for each text; of several windows, their geometric mean: each window counts the same."""
+    out = probabilities[first]
+    if probabilities.shape[1]:
+        for i in np.flatnonzero(counts > 1):
+            rows = probabilities[first[i] : first[i] + counts[i]]
+            out[i] = softmax(np.log(rows.clip(1e-9)).mean(0))
+    return out
+
+
+def _choices(probabilities: Floats, labels: Sequence[str], threshold: float = 0.0) -> list[Score | None]:
+    """For each row the most probable label, where it reaches the threshold."""
     if not labels:
-        return None
-    index = int(probabilities.argmax())
-    probability = float(probabilities[index])
-    return Score(labels[index], probability, threshold) if probability >= threshold else None
+        return [None] * len(probabilities)
+    pairs = zip(probabilities.argmax(1).tolist(), probabilities.max(1).tolist(), strict=True)
+    return [Score(labels[index], best, threshold) if best >= threshold else None for index, best in pairs]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from fimi_nlp.types import Score, Tag
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_REASONS = {
+#: Why a tag is to be read with care, for people.
+REASONS = {
     Reason.LOW_CONFIDENCE: "about as likely wrong as right: read it yourself",
     Reason.LANGUAGE: "not in a language that the model reads",
     Reason.EMPTY: "empty",
@@ -77,5 +78,5 @@ def _score(score: Score | None) -> Text:
 def _confidence(tag: Tag) -> Text:
     text = Text(f"{tag.confidence:.2f}" if tag.windows else "-")
     if tag.reason is not Reason.OK:
-        text.append(f"\n{_REASONS[tag.reason]}", style="yellow")
+        text.append(f"\n{REASONS[tag.reason]}", style="yellow")
     return text

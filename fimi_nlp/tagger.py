@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sized
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fimi_nlp._arguments import check_mode, check_thresholds, not_a_text
 from fimi_nlp.bundle import Bundle, find
 from fimi_nlp.decision import Decider, calibrate
-from fimi_nlp.errors import BundleError, InputError, InputTypeError, did_you_mean
+from fimi_nlp.errors import BundleError, InputTypeError
 from fimi_nlp.language import identify
 from fimi_nlp.runtime import Runtime
-from fimi_nlp.text import normalise, sentences, windows, words
+from fimi_nlp.text import any_word, normalise, sentences, windows
 from fimi_nlp.types import Mode, Reason, Tag
 
 if TYPE_CHECKING:
@@ -21,11 +23,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+    from tokenizers import Encoding
 
+    from fimi_nlp.columns import MapFunction
+    from fimi_nlp.explain import Explanation, Replacement
+    from fimi_nlp.runtime import Pending
     from fimi_nlp.schema import LabelSchema
 
-#: How many texts `Tagger.stream` reads ahead, to sort them by length.
-LOOKAHEAD = 512
+#: How many texts `Tagger.stream` prepares while the model runs over as many.
+LOOKAHEAD = 256
 #: Long texts end a chunk early, so that memory stays bounded.
 MAX_WINDOWS = 4 * LOOKAHEAD
 
@@ -69,8 +75,8 @@ class Tagger:
         from tokenizers import Tokenizer
 
         self.bundle = bundle
-        self.mode = _mode(mode)
-        self.thresholds = _thresholds(bundle, self.mode, thresholds or {})
+        self.mode = check_mode(mode)
+        self.thresholds = check_thresholds(bundle, self.mode, thresholds or {})
         try:
             self._tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
         except Exception as error:
@@ -87,6 +93,10 @@ class Tagger:
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy for another process loads the bundle again: sessions do not travel.
         return _restore, (str(self.bundle.folder), self.mode.value, self.thresholds, self._threads)
+
+    def __deepcopy__(self, memo: object) -> Tagger:
+        # Nothing in a tagger changes, so that a copy is itself: scikit-learn copies parameters for every fold.
+        return self
 
     @property
     def schema(self) -> LabelSchema:
@@ -112,8 +122,9 @@ class Tagger:
             `text` is not a string.
         """
         if not isinstance(text, str):
-            raise _not_a_text(text, "tag()")
-        return self._tag_chunk([self._prepare(text)])[0]
+            raise not_a_text(text, "tag()")
+        chunk = [self._prepare(text)]
+        return next(self._decide(chunk, self._start(chunk)))
 
     def tag_many(self, texts: Iterable[str], *, progress: bool = False) -> list[Tag]:
         """Tag texts, in order.
@@ -150,7 +161,7 @@ class Tagger:
         Parameters
         ----------
         texts : iterable of str
-            May be endless; some hundred texts are read ahead, so that they can be sorted by length.
+            May be endless; some hundred texts are read ahead, so that no thread waits for the next.
 
         Yields
         ------
@@ -187,16 +198,70 @@ class Tagger:
         blocks = [self._embed_chunk(chunk) for chunk in self._chunks(texts, gate=False)]
         return np.concatenate(blocks) if blocks else np.empty((0, self._runtime.dimensions), np.float32)
 
+    def as_map_fn(self, text_column: str = "text", columns: Sequence[str] | None = None) -> MapFunction:
+        """A function for ``datasets``: ``dataset.map(tagger.as_map_fn(), batched=True)``.
+
+        Parameters
+        ----------
+        text_column : str
+            Where the text stands.
+        columns : sequence of str, optional
+            Which of `fimi_nlp.columns.NAMES` to add; all by default. An input column of the same name is kept as
+            ``input_<name>``.
+        """
+        from fimi_nlp.columns import MapFunction, choose
+
+        return MapFunction(self, text_column, choose(columns), self.bundle.name)
+
+    def explain(
+        self, text: str, labels: Sequence[str] | None = None, *, replacement: Replacement = "mask"
+    ) -> Explanation:
+        """Which windows, sentences and words carry each narrative of a text.
+
+        Parameters
+        ----------
+        text : str
+            Any length; of a long text, the strongest windows are looked into.
+        labels : sequence of str, optional
+            Keys of `Tag.scores`: narratives, stances or origins. By default the narratives named.
+        replacement : {"mask", "delete"}
+            What becomes of a part that is hidden.
+
+        Returns
+        -------
+        Explanation
+            Shows itself in a notebook and in a terminal; see `fimi_nlp.explain`.
+
+        Raises
+        ------
+        InputTypeError
+            `text` is not a string.
+        InputError
+            Unknown label or replacement.
+        """
+        from fimi_nlp.explain import explain
+
+        return explain(self, text, labels, replacement=replacement)
+
     def _stream(self, texts: Iterable[str]) -> Iterator[Tag]:
-        for chunk in self._chunks(texts):
-            yield from self._tag_chunk(chunk)
+        waiting: deque[tuple[list[_Prepared], Pending]] = deque()
+        try:
+            for chunk in self._chunks(texts):
+                waiting.append((chunk, self._start(chunk)))
+                if len(waiting) > 1:
+                    yield from self._decide(*waiting.popleft())
+            while waiting:
+                yield from self._decide(*waiting.popleft())
+        finally:
+            for _, pending in waiting:
+                pending.cancel()
 
     def _chunks(self, texts: Iterable[str], *, gate: bool = True) -> Iterator[list[_Prepared]]:
         chunk: list[_Prepared] = []
         pending = 0
         for index, text in enumerate(texts):
             if not isinstance(text, str):
-                raise _not_a_text(text, f"text {index}")
+                raise not_a_text(text, f"text {index}")
             chunk.append(self._prepare(text, gate=gate))
             pending += len(chunk[-1].ids)
             if len(chunk) >= LOOKAHEAD or pending >= MAX_WINDOWS:
@@ -218,37 +283,38 @@ class Tagger:
         return _Prepared(ids, spans, language.code if language else "und", Reason.OK if ids else Reason.NO_WORDS)
 
     def _cut(self, plain: str) -> tuple[list[list[int]], list[tuple[int, int]]]:
-        encoding = self._tokenizer.encode(plain, add_special_tokens=False)
-        ids: list[int] = encoding.ids
-        tokens = self.bundle.tokens
-        if not ids:
-            return [], []
-        if len(ids) <= tokens.limit:
-            return [ids], [_trim(plain, 0, len(plain))]
-        offsets: list[tuple[int, int]] = encoding.offsets
-        starts = np.searchsorted([start for start, _ in offsets], [start for start, _ in sentences(plain)]).tolist()
-        cuts = windows(starts, len(ids), limit=tokens.limit, size=tokens.window)
+        encoding, cuts = self._cut_tokens(plain)
+        ids, offsets = encoding.ids, encoding.offsets
+        if len(cuts) < 2:
+            return [ids] * len(cuts), [_trim(plain, 0, len(plain))] * len(cuts)
         # The first and the last window reach to the ends of the text, so that the spans leave nothing out.
         spans = [
             _trim(plain, offsets[a][0] if a else 0, offsets[b][0] if b < len(ids) else len(plain)) for a, b in cuts
         ]
         return [ids[a:b] for a, b in cuts], spans
 
-    def _tag_chunk(self, chunk: Sequence[_Prepared]) -> list[Tag]:
-        raw = self._runtime.run([window for item in chunk for window in item.ids])
-        heads = calibrate(raw.logits, self.schema, self.bundle.calibration)
-        tags, row = [], 0
+    def _cut_tokens(self, plain: str) -> tuple[Encoding, list[tuple[int, int]]]:
+        """The tokens of a text, and where each window of them starts and ends."""
+        encoding = self._tokenizer.encode(plain, add_special_tokens=False)
+        size, tokens = len(encoding), self.bundle.tokens
+        if size <= tokens.limit:
+            return encoding, [(0, size)] if size else []
+        offsets = encoding.offsets
+        starts = np.searchsorted([start for start, _ in offsets], [start for start, _ in sentences(plain)]).tolist()
+        return encoding, windows(starts, size, limit=tokens.limit, size=tokens.window)
+
+    def _start(self, chunk: Sequence[_Prepared]) -> Pending:
+        return self._runtime.start([window for item in chunk for window in item.ids])
+
+    def _decide(self, chunk: Sequence[_Prepared], pending: Pending) -> Iterator[Tag]:
+        read = [(item.spans, item.language) for item in chunk if item.ids]
+        heads = calibrate(pending.result().logits, self.schema, self.bundle.calibration)
+        tags = iter(self._decider.tags(heads, read))
         for item in chunk:
-            if item.ids:
-                rows = slice(row, row + len(item.ids))
-                tags.append(self._decider.tag(heads, rows, item.spans, item.language))
-                row = rows.stop
-            else:
-                tags.append(Tag(reason=item.reason, language=item.language, model=self.bundle.name))
-        return tags
+            yield next(tags) if item.ids else Tag(reason=item.reason, language=item.language, model=self.bundle.name)
 
     def _embed_chunk(self, chunk: Sequence[_Prepared]) -> npt.NDArray[np.float32]:
-        rows = iter(self._runtime.run([window for item in chunk for window in item.ids]).embeddings)
+        rows = iter(self._start(chunk).result().embeddings)
         out = np.zeros((len(chunk), self._runtime.dimensions), np.float32)
         for index, item in enumerate(chunk):
             if item.ids:
@@ -302,41 +368,8 @@ def _restore(folder: str, mode: str, thresholds: dict[str, float], threads: int 
     return load(folder, mode=mode, thresholds=thresholds, threads=threads)
 
 
-def _mode(mode: Mode | str) -> Mode:
-    try:
-        return Mode(mode)
-    except ValueError:
-        known = [m.value for m in Mode]
-        raise InputError(f"Unknown mode {mode!r}.", remedy=did_you_mean(str(mode), known)) from None
-
-
-def _thresholds(bundle: Bundle, mode: Mode, own: Mapping[str, float]) -> dict[str, float]:
-    thresholds = dict(bundle.thresholds[mode.value])
-    for label, value in own.items():
-        if label not in thresholds:
-            raise InputError(
-                f"A threshold is given for '{label}', which is no narrative of {bundle.id}.",
-                remedy=did_you_mean(label, thresholds),
-            )
-        if not 0.0 <= value <= 1.0:
-            raise InputError(f"The threshold of '{label}' is {value!r}.", remedy="Give a probability in [0, 1].")
-        thresholds[label] = float(value)
-    return thresholds
-
-
-def _not_a_text(value: object, where: str) -> InputTypeError:
-    remedy = "Give a str."
-    if isinstance(value, (bytes, bytearray)):
-        remedy = "Decode it first: value.decode('utf-8')."
-    elif isinstance(value, (list, tuple)):
-        remedy = "Use tag_many() for several texts."
-    elif value is None or value != value:
-        remedy = "Drop or fill missing texts first."
-    return InputTypeError(f"{where}: expected a str, got {type(value).__name__} ({value!r:.60}).", remedy=remedy)
-
-
 def _has_words(plain: str) -> bool:
-    return any(len(word) > 1 for word in words(plain.replace("@user", " ")[:100_000]))
+    return any_word(plain.replace("@user", " ")[:100_000])
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:

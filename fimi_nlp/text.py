@@ -22,6 +22,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 #: Letters in disguise: full-width forms and mathematical alphabets, as posts use them for bold and italics.
 _STYLED = re.compile("[\uff01-\uff5e\U0001d400-\U0001d7ff]")
 _WORD = re.compile(r"[^\W\d_]+")
+_TWO_LETTERS = re.compile(r"[^\W\d_]{2}")
 
 _HANDLE_MARK = "@user"
 
@@ -80,6 +81,11 @@ def words(text: str) -> list[str]:
     ['NATO', 's', 'goal']
     """
     return _WORD.findall(text)
+
+
+def any_word(text: str) -> bool:
+    """Whether there is a run of two or more letters, in any script."""
+    return _TWO_LETTERS.search(text) is not None
 
 
 #: A possible end of a sentence: closing punctuation, closing quotes or brackets, then white space; or a blank line.

@@ -31,6 +31,8 @@ class Reason(str, Enum):
     EMPTY = "EMPTY"
     #: The text has no words, only digits, symbols, emoji, links or handles. Nothing is named.
     NO_WORDS = "NO_WORDS"
+    #: There is no text: the cell of a table is null. Nothing is named.
+    MISSING = "MISSING"
 
 
 @dataclass(frozen=True, slots=True)

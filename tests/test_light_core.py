@@ -26,6 +26,7 @@ def test_tagging_brings_no_heavy_module() -> None:
     out = _python(
         "import sys, fimi_nlp as fn; t = fn.load();"
         "t.tag('NATO has provoked this war.'); t.tag('Das ist ein deutscher Satz.'); t.embed(['x y z']);"
+        "t.explain('NATO has provoked this war.').to_html();"
         f"print([m for m in '{HEAVY}'.split() if m in sys.modules])"
     )
     assert out.strip() == "[]"

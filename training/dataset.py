@@ -31,6 +31,8 @@ KINDS = {
     "news_report": "news",
     "analysis": "analysis",
 }
+#: Sets of readings of passages whose labels are known.
+CONTROLS = ("control", "control_uncertain")
 Reading = dict[str, Any]
 
 
@@ -161,17 +163,22 @@ def describe(reference: Path | None) -> dict[str, Any]:
         "cells_filled": len(wanted & filled(kept)),
         "cells_empty": sorted(map("/".join, wanted - filled(kept))),
         "agreement": agreement(first, second).to_dict(),
-        "control": None if reference is None else _control(Corpus.read(reference)),
+        "controls": None if reference is None else _controls(Corpus.read(reference)),
         "diversity": diversity(corpus, source).to_dict(),
         "diversity_of_reference": None if source is None else diversity(source).to_dict(),
         "coverage": coverage(corpus, by=("register", "voice")).to_dict(),
     }
 
 
-def _control(labelled: Corpus) -> dict[str, Any]:
-    """Agreement of the second reader with the labels of the real passages that were read among the authored ones."""
+def _controls(labelled: Corpus) -> dict[str, Any]:
+    """Agreement of later readers with the labels of the real passages that were read among others, by set."""
     lines = (FOLDER.parent / "standoff" / "readings.jsonl").read_text(encoding="utf-8").splitlines()
-    found = {row["id"]: row for row in map(json.loads, lines) if row["set"] == "control"}
+    rows = [json.loads(line) for line in lines]
+    return {name: _agreement([r for r in rows if r["set"] == name], labelled) for name in CONTROLS}
+
+
+def _agreement(rows: list[dict[str, Any]], labelled: Corpus) -> dict[str, Any]:
+    found = {row["id"]: row for row in rows}
     given = labelled.filter(lambda passage: passage.id in found)
     read = [{**found[passage.id], "text": passage.text, "group": passage.group, "unsure": []} for passage in given]
     return agreement(given, Corpus.read(read)).to_dict()

@@ -15,7 +15,7 @@ from fimi_nlp.data.reliability import alpha_of, cohen_kappa, unit_counts
 from fimi_nlp.errors import InputError
 from fimi_nlp.evaluation.bootstrap import ClusterBootstrap, Estimate
 from fimi_nlp.evaluation.metrics import outcomes, ratio
-from fimi_nlp.evaluation.results import plain
+from fimi_nlp.evaluation.serialise import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

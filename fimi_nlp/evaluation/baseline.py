@@ -15,6 +15,7 @@ import numpy as np
 
 from fimi_nlp.decision import sigmoid
 from fimi_nlp.errors import InputError, require
+from fimi_nlp.evaluation.predictions import implied_confidence
 from fimi_nlp.types import Reason, Score, Tag
 
 require("eval", "sklearn")
@@ -199,7 +200,7 @@ class Baseline:
         for some in self._sure:
             part = rows & (named.any(axis=1) == some)
             right = np.asarray((gold | ~named).all(axis=1) if some else ~gold.any(axis=1))
-            self._sure[some] = Platt.fit(right[part], _raw_confidence(p, named)[part])
+            self._sure[some] = Platt.fit(right[part], implied_confidence(p, named)[part])
 
     @property
     def _limits(self) -> Floats:
@@ -215,7 +216,7 @@ class Baseline:
         features = self._features.transform(texts)
         p = self._probabilities(features)
         named = np.asarray(p >= self._limits)
-        raw = _raw_confidence(p, named)
+        raw = implied_confidence(p, named)
         confidence = np.where(named.any(axis=1), self._sure[True](raw), self._sure[False](raw))
         stance, origin = self._stance.predict(features), self._origin.predict(features)
         subs = [model.predict(features) for model in self._subs]
@@ -285,12 +286,6 @@ def _best(labels: Sequence[str], probabilities: Floats) -> Score | None:
         return None
     k = int(probabilities.argmax())
     return Score(labels[k], float(probabilities[k]))
-
-
-def _raw_confidence(p: Floats, named: Bools) -> Floats:
-    """As if narratives were independent: that all named are there; with none named, that there is none."""
-    raw: Floats = np.where(named.any(axis=1), np.where(named, p, 1.0).prod(axis=1), (1.0 - p).prod(axis=1))
-    return raw
 
 
 def _logit(probability: Floats) -> Floats:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from fimi_nlp._toml import read_toml
 from fimi_nlp.errors import InputError, did_you_mean
-from fimi_nlp.evaluation.suite_report import Failure, FunctionScore, SuiteReport, wilson
+from fimi_nlp.evaluation.bootstrap import wilson
+from fimi_nlp.evaluation.suite_report import Failure, FunctionScore, SuiteReport
 from fimi_nlp.schema import LabelSchema
 
 if TYPE_CHECKING:

@@ -21,16 +21,16 @@ import numpy as np
 
 from fimi_nlp.data import Corpus
 from fimi_nlp.errors import InputError
-from fimi_nlp.evaluation.predictions import Predictions, predict
-from fimi_nlp.evaluation.report import score
-from fimi_nlp.evaluation.results import plain, save_report
+from fimi_nlp.evaluation.adapters import predict
+from fimi_nlp.evaluation.scoring import score
+from fimi_nlp.evaluation.serialise import plain, save_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from fimi_nlp.evaluation.bootstrap import Estimate
-    from fimi_nlp.evaluation.predictions import TagsMany
+    from fimi_nlp.evaluation.predictions import Predictions, TagsMany
 
 _RUSSIA = {
     "Russians": "Chinese",

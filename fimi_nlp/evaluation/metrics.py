@@ -148,32 +148,48 @@ def micro(counts: npt.ArrayLike) -> Rates:
     return rates(np.asarray(counts, np.float64).sum(axis=-2))
 
 
-def samples_f1(
+def samples_f1_rows(
     gold: npt.ArrayLike, named: npt.ArrayLike, mask: npt.ArrayLike | None = None, *, empty: float = 1.0
-) -> float:
-    """Mean over passages of the F1 of the set of labels.
+) -> Floats:
+    """F1 of the set of labels of every passage.
 
     Parameters
     ----------
     gold, named, mask : array_like of bool, shape (n, L)
-        As in `outcomes`. Rows without an annotated cell are left out.
+        As in `outcomes`.
     empty : float
         What a passage with no gold label and none named is worth. 1 by default, since naming nothing is then right
         (as in SemEval-2025 Task 10, where `Other` is a label); scikit-learn gives 0; ``NaN`` leaves them out.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        ``NaN`` for rows without an annotated cell.
     """
     f1 = rates(outcomes(gold, named, mask).sum(axis=1)).f1
-    f1 = np.where(np.isnan(f1), empty, f1)
-    if mask is not None:
-        f1 = f1[np.asarray(mask, bool).any(axis=1)]
-    return float(mean_of_scored(f1))
+    return np.where(_annotated(f1, mask), np.where(np.isnan(f1), empty, f1), np.nan)
+
+
+def samples_f1(
+    gold: npt.ArrayLike, named: npt.ArrayLike, mask: npt.ArrayLike | None = None, *, empty: float = 1.0
+) -> float:
+    """Mean of `samples_f1_rows`."""
+    return float(mean_of_scored(samples_f1_rows(gold, named, mask, empty=empty)))
+
+
+def all_right(gold: npt.ArrayLike, named: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> Floats:
+    """1 for passages with all annotated cells right, else 0; ``NaN`` for rows without an annotated cell."""
+    wrong = outcomes(gold, named, mask)[..., 1:].sum(axis=(1, 2))
+    return np.where(_annotated(wrong, mask), wrong == 0, np.nan)
 
 
 def subset_accuracy(gold: npt.ArrayLike, named: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> float:
     """Share of passages with all annotated cells right; rows without an annotated cell are left out."""
-    wrong = np.asarray(outcomes(gold, named, mask)[..., 1:].any(axis=(1, 2)))
-    if mask is not None:
-        wrong = wrong[np.asarray(mask, bool).any(axis=1)]
-    return float(ratio((~wrong).sum(), wrong.size))
+    return float(mean_of_scored(all_right(gold, named, mask)))
+
+
+def _annotated(rows: Floats, mask: npt.ArrayLike | None) -> Bools:
+    return np.asarray(True if mask is None else np.asarray(mask, bool).any(axis=1)) & np.ones(rows.shape, bool)
 
 
 # --- no-theme texts, single choices ----------------------------------------------------------------------------------
@@ -207,16 +223,31 @@ def confusion(gold: npt.ArrayLike, chosen: npt.ArrayLike, classes: int) -> Ints:
 # --- probabilities ---------------------------------------------------------------------------------------------------
 
 
-def average_precision(gold: npt.ArrayLike, probability: npt.ArrayLike) -> float:
-    """Area under the precision-recall steps of one label; tied probabilities are one step; ``NaN`` with no positive."""
-    y, p = np.asarray(gold, bool), np.asarray(probability, np.float64)
-    if not y.any():
-        return float("nan")
+def average_precision(gold: npt.ArrayLike, probability: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Floats:
+    """Area under the precision-recall steps of one label; tied probabilities are one step.
+
+    Parameters
+    ----------
+    gold, probability : array_like, shape (n,)
+        Truth, and what ranks the rows.
+    weights : array_like, shape (..., n), optional
+        How often each row counts, as the draws of a bootstrap; once each by default.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        ``NaN`` with no positive.
+    """
+    y, p = np.asarray(gold, np.float64), np.asarray(probability, np.float64)
+    w = np.ones(y.shape) if weights is None else np.asarray(weights, np.float64)
+    if not y.size:
+        return np.full(w.shape[:-1], np.nan)
     order = np.argsort(-p, kind="stable")
-    y, p = y[order], p[order]
+    y, p, w = y[order], p[order], w[..., order]
     last_of_tie = np.append(np.flatnonzero(np.diff(p)), len(p) - 1)
-    found = np.cumsum(y)[last_of_tie]
-    return float(np.sum(np.diff(found, prepend=0) / y.sum() * found / (last_of_tie + 1)))
+    found = np.cumsum(w * y, axis=-1)[..., last_of_tie]
+    precision = found / np.maximum(np.cumsum(w, axis=-1)[..., last_of_tie], 1.0)
+    return ratio((np.diff(found, prepend=0.0, axis=-1) * precision).sum(axis=-1), found[..., -1])
 
 
 def brier(gold: npt.ArrayLike, probability: npt.ArrayLike) -> float:
@@ -225,10 +256,10 @@ def brier(gold: npt.ArrayLike, probability: npt.ArrayLike) -> float:
     return float(ratio(((p - y) ** 2).sum(), y.size))
 
 
-def calibration_error(
+def calibration_bins(
     gold: npt.ArrayLike, probability: npt.ArrayLike, *, bins: int = BINS, adaptive: bool = False
-) -> float:
-    """Expected calibration error: mean over bins, by their size, of |share of positives - mean probability|.
+) -> Floats:
+    """Rows, positives and sum of the probabilities of every bin: what a reliability diagram shows.
 
     Parameters
     ----------
@@ -242,18 +273,25 @@ def calibration_error(
 
     Returns
     -------
-    float
-        ``NaN`` with no rows.
+    ndarray, shape (bins, 3)
     """
     y, p = np.asarray(gold, np.float64), np.asarray(probability, np.float64)
-    if not y.size:
-        return float("nan")
     steps = np.arange(1, bins) / bins
     # Upper edges are inside their bin, as in Guo et al. 2017.
-    edges = np.unique(np.quantile(p, steps, method="lower")) if adaptive else steps
+    edges = np.unique(np.quantile(p, steps, method="lower")) if adaptive and p.size else steps
     index = np.searchsorted(edges, p, side="left")
-    gap = np.bincount(index, y - p, minlength=bins)
-    return float(np.abs(gap).sum() / y.size)
+    return np.stack([np.bincount(index, part, minlength=bins) for part in (np.ones(y.shape), y, p)], axis=-1)
+
+
+def calibration_error(
+    gold: npt.ArrayLike, probability: npt.ArrayLike, *, bins: int = BINS, adaptive: bool = False
+) -> float:
+    """Expected calibration error: mean over bins, by their size, of |share of positives - mean probability|.
+
+    Parameters are those of `calibration_bins`; ``NaN`` with no rows.
+    """
+    table = calibration_bins(gold, probability, bins=bins, adaptive=adaptive)
+    return float(ratio(np.abs(table[:, 1] - table[:, 2]).sum(), table[:, 0].sum()))
 
 
 class RiskCoverage(NamedTuple):
@@ -275,11 +313,16 @@ def risk_coverage(
     wrong: npt.ArrayLike, confidence: npt.ArrayLike, coverages: Sequence[float] = (0.5, 0.8, 0.9, 1.0)
 ) -> RiskCoverage:
     """Risk-coverage curve. Among answers of equal confidence the errors are taken to be spread evenly."""
-    w, c = np.asarray(wrong, np.float64), np.asarray(confidence, np.float64)
-    if not w.size:
+    risk = risks(wrong, confidence)
+    if not risk.size:
         return RiskCoverage(float("nan"), (float("nan"),) * len(coverages))
-    _, tie, size = np.unique(-c, return_inverse=True, return_counts=True)
-    spread = np.sort(tie.ravel()), np.bincount(tie.ravel(), w) / size
-    risk = np.cumsum(spread[1][spread[0]]) / np.arange(1, len(w) + 1)
-    at = tuple(float(risk[max(int(np.ceil(x * len(w))), 1) - 1]) for x in coverages)
+    at = tuple(float(risk[max(int(np.ceil(x * len(risk))), 1) - 1]) for x in coverages)
     return RiskCoverage(float(risk.mean()), at)
+
+
+def risks(wrong: npt.ArrayLike, confidence: npt.ArrayLike) -> Floats:
+    """Share of errors among the k most confident answers, for k from 1 to n."""
+    w, c = np.asarray(wrong, np.float64), np.asarray(confidence, np.float64)
+    _, tie, size = np.unique(-c, return_inverse=True, return_counts=True)
+    spread = np.bincount(tie.ravel(), w, minlength=len(size)) / size
+    return np.asarray(np.cumsum(spread[np.sort(tie.ravel())]) / np.arange(1, len(w) + 1))

@@ -1,22 +1,25 @@
-"""What a tagger said about a corpus, as arrays beside `Corpus.label_arrays`."""
+"""What a model said about a corpus, as arrays beside `Corpus.label_arrays`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from fimi_nlp.errors import InputError, SchemaError, did_you_mean
+from fimi_nlp.errors import SchemaError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
-    from fimi_nlp.data import Corpus
     from fimi_nlp.schema import LabelSchema
     from fimi_nlp.types import Score, Tag
+
+
+#: What a model may answer beside the narratives.
+QUESTIONS = frozenset({"subs", "stance", "origin"})
 
 
 class TagsMany(Protocol):
@@ -34,7 +37,7 @@ class Predictions:
     Attributes
     ----------
     probabilities : ndarray of float, shape (n, L)
-        Of every narrative; 0 where the text was not read.
+        Of every narrative; 0 where the text was not read, ``NaN`` where the model gives none.
     named : ndarray of bool, shape (n, L)
         Whether the narrative is named.
     subs : ndarray of int, shape (n, L)
@@ -42,13 +45,17 @@ class Predictions:
     stance, origin : ndarray of int, shape (n,)
         Index into the schema's labels; -1 where none is given.
     confidence : ndarray of float, shape (n,)
-        That what is named is right; 0 where the text was not read.
+        That what is named is right; 0 where the text was not read, ``NaN`` where the model says nothing of it.
     read : ndarray of bool, shape (n,)
         Whether the tagger read the text. One that was not (empty, no words, another language) has no scores.
     thresholds : ndarray of float, shape (L,)
         Of the narratives, as the tags tell it; ``NaN`` where a narrative is never named or its threshold varies.
     stance_probabilities, origin_probabilities : ndarray of float or None
         Where the tagger gives them; 0 where the text was not read.
+    questions : frozenset of str
+        Those of ``subs``, ``stance`` and ``origin`` that the model answers at all; the others are not scored.
+    model : str
+        What the model is called; empty where it has no name.
     """
 
     probabilities: npt.NDArray[np.float64]
@@ -61,6 +68,8 @@ class Predictions:
     thresholds: npt.NDArray[np.float64]
     stance_probabilities: npt.NDArray[np.float64] | None = None
     origin_probabilities: npt.NDArray[np.float64] | None = None
+    questions: frozenset[str] = QUESTIONS
+    model: str = ""
 
     def __len__(self) -> int:
         return len(self.read)
@@ -69,8 +78,8 @@ class Predictions:
         """Those of some passages: `rows` holds indices, or a boolean for every passage."""
         index = np.asarray(rows)
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        parts = {key: value[index] for key, value in values.items() if value is not None and key != "thresholds"}
-        return Predictions(thresholds=self.thresholds, **parts)
+        whole = {key: values.pop(key) for key in ("thresholds", "questions", "model")}
+        return Predictions(**whole, **{key: value[index] for key, value in values.items() if value is not None})
 
     @classmethod
     def from_tags(cls, tags: Sequence[Tag], schema: LabelSchema) -> Predictions:
@@ -102,36 +111,14 @@ class Predictions:
             thresholds=np.array([_only(column) for column in limits.T], np.float64),
             stance_probabilities=_optional(tags, schema.stance_labels),
             origin_probabilities=_optional(tags, schema.origin_labels),
+            model=next((tag.model for tag in tags if tag.model), ""),
         )
 
 
-def predict(tagger: TagsMany, corpus: Corpus, progress: bool = False) -> Predictions:
-    """Tag a corpus.
-
-    Parameters
-    ----------
-    tagger : object with ``tag_many``
-        It sees the texts alone.
-    corpus : Corpus
-        The passages; the labels of its schema index the arrays.
-    progress : bool
-        Passed on to ``tag_many`` where true.
-
-    Raises
-    ------
-    InputError
-        The tagger did not give one tag a text.
-    SchemaError
-        The tagger's labels are not those of the corpus.
-    """
-    extra: dict[str, Any] = {"progress": True} if progress else {}
-    tags = cast("Any", tagger).tag_many(list(corpus.texts), **extra)
-    if len(tags) != len(corpus):
-        raise InputError(
-            f"The tagger gave {len(tags)} tags for {len(corpus)} texts.",
-            remedy="tag_many must give one tag a text, in order, also for texts that it does not read.",
-        )
-    return Predictions.from_tags(tags, corpus.schema)
+def implied_confidence(probabilities: npt.NDArray[np.float64], named: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """As if narratives were independent: that all named are there; with none named, that there is none."""
+    there, absent = np.where(named, probabilities, 1.0).prod(axis=1), (1.0 - probabilities).prod(axis=1)
+    return np.asarray(np.where(named.any(axis=1), there, absent))
 
 
 def _index(label: str, labels: Sequence[str], kind: str) -> int:
@@ -139,9 +126,9 @@ def _index(label: str, labels: Sequence[str], kind: str) -> int:
         return labels.index(label)
     except ValueError:
         raise SchemaError(
-            f"The tagger names the {kind} '{label}', which the schema of the corpus has not.",
-            remedy=f"{did_you_mean(label, labels)} Read the corpus with the schema of the tagger; a label that it was"
-            " not annotated for can be marked so.",
+            f"The model names the {kind} '{label}', which the schema of the corpus has not.",
+            remedy=f"{did_you_mean(label, labels)} Say what it means with labels={{...}}, or read the corpus with the"
+            " schema of the model.",
         ) from None
 
 
@@ -162,8 +149,8 @@ def _known(scores: Mapping[str, float], labels: Sequence[str]) -> None:
     for label in labels:
         if label not in scores:
             raise SchemaError(
-                f"The tagger gives no score for '{label}', which the schema of the corpus has.",
-                remedy="Read the corpus with the schema of the tagger.",
+                f"The model gives no score for '{label}', which the schema of the corpus has.",
+                remedy="Say what its labels mean with labels={...}, or read the corpus with the schema of the model.",
             )
 
 

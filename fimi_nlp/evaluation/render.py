@@ -5,24 +5,30 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from fimi_nlp.display import plain
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console
 
     from fimi_nlp.evaluation.bootstrap import Estimate
-    from fimi_nlp.evaluation.results import ChoiceScore, Report
+    from fimi_nlp.evaluation.report import Report
+    from fimi_nlp.evaluation.results import AgreementScore, ChoiceScore
 
 _SLICES_SHOWN = 40
+#: Columns of a terminal from which tables are shown whole.
+_WIDE = 110
 
 
 class Sheet(NamedTuple):
-    """A table: the first column holds names, the others figures."""
+    """A table: the first column holds names, the others figures; a narrow terminal does without the `minor` ones."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    minor: tuple[str, ...] = ()
 
 
 def sheets(report: Report) -> Iterator[Sheet]:
@@ -32,57 +38,81 @@ def sheets(report: Report) -> Iterator[Sheet]:
     yield Sheet(
         "Passages without a narrative",
         ("origin", "n", "share flagged"),
-        tuple((row.origin, str(row.n), _estimate(row.rate)) for row in report.false_alarms),
+        tuple((row.origin, str(row.n), shown(row.rate)) for row in report.false_alarms),
+        "flagged: a narrative is named all the same.",
     )
+    yield _calibration(report)
     for name, choice in (("Stance", report.stance), ("Origin", report.origin)):
         if choice is not None:
             yield _matrix(name, choice)
+    if report.agreement is not None:
+        yield _agreement(report.agreement)
     yield from _slices(report)
 
 
 def markdown(report: Report) -> str:
     """The report as Markdown."""
-    parts = ["# Evaluation", _intro(report)]
-    for sheet in sheets(report):
-        table = [sheet.columns, ("---", *["---:"] * (len(sheet.columns) - 1)), *sheet.rows]
-        lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
-        parts += [f"## {sheet.title}", "\n".join(lines), sheet.note]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(["# Evaluation", inline(intro(report)), *tables(sheets(report))]) + "\n"
+
+
+def tables(found: Iterable[Sheet]) -> Iterator[str]:
+    """Tables as Markdown, each with its heading."""
+    for sheet in found:
+        rows = [sheet.columns, ("---", *["---:"] * (len(sheet.columns) - 1)), *sheet.rows]
+        yield f"## {inline(sheet.title)}"
+        yield "\n".join("| " + " | ".join(inline(cell) for cell in row) + " |" for row in rows)
+        if sheet.note:
+            yield sheet.note
+
+
+def inline(text: str) -> str:
+    """Text in Markdown: it stays on its line and in its cell, and nothing in it is HTML."""
+    line = " ".join(plain(text).split())
+    return line.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def show(report: Report, console: Console | None = None) -> None:
     """The report in the terminal."""
+    show_sheets(intro(report), sheets(report), console)
+
+
+def show_sheets(head: str, found: Iterable[Sheet], console: Console | None = None) -> None:
+    """Tables in the terminal."""
     from rich import box
     from rich.console import Console as RichConsole
     from rich.table import Table
     from rich.text import Text
 
     console = console or RichConsole()
-    console.print(Text(_intro(report)))
-    for sheet in sheets(report):
+    wide = console.width >= _WIDE
+    console.print(Text(plain(head)))
+    for sheet in found:
         # Without frames the tables fit a terminal of 80 columns.
         table = Table(
-            title=sheet.title,
+            title=Text(plain(sheet.title)),
             title_justify="left",
             box=box.SIMPLE_HEAD,
             padding=(0, 1, 0, 0),
             pad_edge=False,
             show_edge=False,
         )
-        for i, column in enumerate(sheet.columns):
+        kept = [i for i, column in enumerate(sheet.columns) if wide or column not in sheet.minor]
+        for i, column in ((i, sheet.columns[i]) for i in kept):
             # Names stay whole; in a narrow terminal it is the intervals that wrap.
             table.add_column(column, justify="right" if i else "left", no_wrap=not i, overflow="fold")
         for row in sheet.rows:
             # Names come from users' files: they are text, never rich markup.
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(plain(row[i])) for i in kept))
         console.print(table)
-        console.print(Text(sheet.note + "\n" if sheet.note else ""))
+        console.print(Text(plain(sheet.note) + "\n" if sheet.note else ""))
 
 
-def _intro(report: Report) -> str:
+def intro(report: Report) -> str:
+    """What was evaluated on what, and what the brackets mean."""
+    model = f"{report.model} on {report.n:,}" if report.model else f"{report.n:,}"
     return (
-        f"{report.n:,} passages in {report.groups:,} groups ({report.group}); {_number(100 * report.not_read, 1)} %"
-        f" not read. Brackets: {100 * report.ci:g} % intervals, cluster bootstrap over the groups,"
+        f"{model} passages in {report.groups:,} groups ({report.group}); {number(100 * report.not_read, 1)} % not read."
+        f" Brackets: {100 * report.ci:g} % intervals, cluster bootstrap over the groups,"
         f" {report.resamples:,} resamples, seed {report.seed}."
     )
 
@@ -90,33 +120,38 @@ def _intro(report: Report) -> str:
 def _summary(report: Report) -> Sheet:
     scores, confidence = report.narratives, report.confidence
     rows = [
-        ("narratives: macro-F1, strict", _estimate(scores.macro_f1)),
-        ("narratives: macro-F1, lenient", _estimate(scores.macro_f1_lenient)),
-        ("narratives: macro-F1, mean of both", _estimate(scores.macro_f1_mean)),
-        ("narratives: micro-F1", _number(scores.micro_f1)),
-        ("narratives: samples F1 (carrying passages only)", _both(scores.samples_f1, scores.samples_f1_carrying)),
-        ("narratives: all labels right", _number(scores.subset_accuracy)),
-        ("narratives: macro average precision", _number(scores.macro_average_precision)),
-        ("narratives: macro ECE", _number(scores.macro_ece)),
+        ("narratives: macro-F1, strict", shown(scores.macro_f1)),
+        ("narratives: macro-F1, lenient", shown(scores.macro_f1_lenient)),
+        ("narratives: macro-F1, mean of both", shown(scores.macro_f1_mean)),
+        ("narratives: macro precision", shown(scores.macro_precision)),
+        ("narratives: macro recall", shown(scores.macro_recall)),
+        ("narratives: micro precision", shown(scores.micro_precision)),
+        ("narratives: micro recall", shown(scores.micro_recall)),
+        ("narratives: micro-F1", shown(scores.micro_f1)),
+        ("narratives: samples F1", shown(scores.samples_f1)),
+        ("narratives: samples F1, carrying passages only", shown(scores.samples_f1_carrying)),
+        ("narratives: all labels right", shown(scores.subset_accuracy)),
+        ("narratives: macro average precision", shown(scores.macro_average_precision)),
     ]
     if report.subs is not None:
         rows += [
-            ("subs: macro-F1", _estimate(report.subs.macro_f1)),
+            ("subs: macro-F1", shown(report.subs.macro_f1)),
             ("subs: accuracy (where given)", _both(report.subs.accuracy, report.subs.accuracy_answered)),
         ]
     if report.stance is not None:
-        rows.append(("stance: macro-F1", _estimate(report.stance.macro_f1)))
+        rows.append(("stance: macro-F1", shown(report.stance.macro_f1)))
     if report.origin is not None:
+        coverage = _both(report.origin.coverage, report.origin.coverage_carrying)
         rows += [
-            ("origin: macro-F1 where answered", _estimate(report.origin.macro_f1)),
-            (
-                "origin: share answered (carrying passages only)",
-                _both(report.origin.coverage, report.origin.coverage_carrying),
-            ),
+            ("origin: macro-F1 where answered", shown(report.origin.macro_f1)),
+            ("origin: share answered (carrying passages only)", coverage),
         ]
+    rows.append(
+        ("confidence: risk-coverage area (share of wrong tags)", _both(confidence.aurc, 1 - confidence.accuracy))
+    )
     rows += [
-        ("confidence: ECE", _number(confidence.ece)),
-        ("confidence: risk-coverage area (share of wrong tags)", _both(confidence.aurc, 1 - confidence.accuracy)),
+        (f"confidence: share wrong of the surest {coverage:.0%}", number(risk))
+        for coverage, risk in zip(confidence.coverages, confidence.risks, strict=True)
     ]
     left_out = scores.left_out
     note = f"{left_out} narratives have neither positives nor predictions: not in the macro averages." * bool(left_out)
@@ -124,35 +159,60 @@ def _summary(report: Report) -> Sheet:
 
 
 def _labels(report: Report) -> Sheet:
-    columns = ("narrative", "gold", "P", "R", "F1", "AP", "ECE", "from")
-    note = "gold: passages that carry it; from: the probability from which it is named."
     return Sheet(
         "Narratives",
-        columns,
+        ("narrative", "gold", "named", "P", "R", "F1", "AP", "flagged", "from"),
         tuple(
             (
                 row.label,
                 str(row.support),
-                _number(row.precision),
-                _number(row.recall),
-                _estimate(row.f1),
-                _number(row.average_precision),
-                _number(row.ece),
-                _number(row.threshold, 2),
+                str(row.predicted),
+                number(row.precision.value),
+                number(row.recall.value),
+                shown(row.f1),
+                shown(row.average_precision),
+                number(row.flagged.value),
+                number(row.threshold, 2),
             )
             for row in report.labels
         ),
-        note,
+        "gold: passages that carry it; flagged: share of passages without a narrative for which it is named; from: the"
+        " probability from which it is named.",
+        minor=("named", "flagged"),
     )
+
+
+def _calibration(report: Report) -> Sheet:
+    scores, confidence = report.narratives, report.confidence
+    rows = [
+        (row.label, number(row.ece), number(row.ece_adaptive), shown(row.brier))
+        for row in report.labels
+        if row.annotated
+    ]
+    rows += [
+        ("macro", number(scores.macro_ece), number(scores.macro_ece_adaptive), shown(scores.macro_brier)),
+        ("confidence", number(confidence.ece), number(confidence.ece_adaptive), number(confidence.brier)),
+    ]
+    return Sheet("Calibration", ("probability of", "ECE", "adaptive ECE", "Brier"), tuple(rows))
 
 
 def _matrix(name: str, choice: ChoiceScore) -> Sheet:
     rows = tuple(
-        (label, *map(str, counts), _number(f1))
+        (label, *map(str, counts), number(f1))
         for label, counts, f1 in zip(choice.labels, choice.matrix, choice.f1, strict=True)
     )
     columns = ("gold", *choice.labels, "no answer", "F1")
     return Sheet(f"{name}: gold by answer", columns, rows)
+
+
+def _agreement(score: AgreementScore) -> Sheet:
+    rows = [
+        ("narratives: macro-F1 between annotators", str(score.n), shown(score.macro_f1)),
+        ("narratives: macro-F1, model and first annotator", str(score.n), shown(score.model_macro_f1)),
+        ("narratives: macro-F1, model and second annotator", str(score.n), shown(score.model_macro_f1_second)),
+    ]
+    rows += [(f"kappa: {row.question}", str(row.n), shown(row.kappa)) for row in score.questions]
+    return Sheet("Second annotator", ("measure", "passages", "value"), tuple(rows))
 
 
 def _slices(report: Report) -> Iterator[Sheet]:
@@ -160,30 +220,43 @@ def _slices(report: Report) -> Iterator[Sheet]:
         rows = [row for row in report.slices if row.field == field]
         yield Sheet(
             f"By {field}, worst first",
-            (field, "n", "carrying", "macro-F1", "flagged", "origin accuracy"),
+            (field, "n", "groups", "carrying", "F1", "macro-F1", "flagged", "origin right"),
             tuple(
                 (
                     row.value,
                     str(row.n),
+                    str(row.groups),
                     str(row.carrying),
-                    _number(row.macro_f1),
-                    _number(row.false_alarms),
-                    _number(row.origin_accuracy),
+                    shown(row.f1),
+                    number(row.macro_f1.value),
+                    shown(row.false_alarms),
+                    number(row.origin_accuracy.value),
                 )
                 for row in rows[:_SLICES_SHOWN]
             ),
             f"{len(rows) - _SLICES_SHOWN} more: see to_dict()." if len(rows) > _SLICES_SHOWN else "",
+            minor=("groups", "macro-F1", "origin right"),
         )
 
 
-def _number(value: float, decimals: int = 3) -> str:
+def number(value: float, decimals: int = 3) -> str:
+    """A number, or a dash where there is none."""
     return f"{value:.{decimals}f}" if math.isfinite(value) else "-"
 
 
 def _both(value: float, other: float) -> str:
-    return f"{_number(value)} ({_number(other)})"
+    return f"{number(value)} ({number(other)})"
 
 
-def _estimate(estimate: Estimate) -> str:
-    value, low, high = _number(estimate.value), _number(estimate.low, 2), _number(estimate.high, 2)
+def shown(estimate: Estimate) -> str:
+    """A value, and its interval where there is one."""
+    value, low, high = number(estimate.value), number(estimate.low, 2), number(estimate.high, 2)
     return value if low == "-" else f"{value} [{low}, {high}]"
+
+
+def signed(estimate: Estimate) -> str:
+    """A difference with its sign, and its interval where there is one."""
+    if not math.isfinite(estimate.value):
+        return "-"
+    value = f"{estimate.value:+.3f}"
+    return f"{value} [{estimate.low:+.3f}, {estimate.high:+.3f}]" if math.isfinite(estimate.low) else value

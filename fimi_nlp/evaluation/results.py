@@ -1,22 +1,15 @@
-"""What an evaluation gives back: frozen, and plain JSON through ``Report.to_dict``."""
+"""The parts of a `Report`: frozen, and plain JSON through ``Report.to_dict``.
+
+In all of them ``NaN`` is what could not be measured.
+"""
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
 
-import numpy as np
-
-from fimi_nlp.errors import InputError
-from fimi_nlp.evaluation.bootstrap import Estimate
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-_DECIMALS = 6
+# Needed at run time, where a report is read back: the types of the fields say how.
+from fimi_nlp.evaluation.bootstrap import Estimate  # noqa: TC001
+from fimi_nlp.evaluation.curves import Curves  # noqa: TC001
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +22,17 @@ class LabelScore:
         The narrative.
     annotated, support, predicted : int
         Annotated cells, positives among them, and those that the tagger named.
-    precision, recall : float
-        At the tagger's threshold.
-    f1 : Estimate
-        With its interval.
-    average_precision : float
+    precision, recall, f1 : Estimate
+        At the model's threshold.
+    average_precision : Estimate
         Over all thresholds; texts that were not read rank last.
-    ece, ece_adaptive, brier : float
-        Calibration of the probability over texts that were read: bins of equal width, of equal mass; squared error.
+    ece, ece_adaptive : float
+        Calibration error of the probability over texts that were read, in bins of equal width and of equal mass.
+        Without intervals: resampling inflates them.
+    brier : Estimate
+        Mean squared error of the probability over the same texts.
+    flagged : Estimate
+        Share of texts without a narrative for which this one is named.
     threshold : float
         As the tags tell it; ``NaN`` where the label is never named.
     """
@@ -45,13 +41,14 @@ class LabelScore:
     annotated: int
     support: int
     predicted: int
-    precision: float
-    recall: float
+    precision: Estimate
+    recall: Estimate
     f1: Estimate
-    average_precision: float
+    average_precision: Estimate
     ece: float
     ece_adaptive: float
-    brier: float
+    brier: Estimate
+    flagged: Estimate
     threshold: float
 
 
@@ -69,15 +66,17 @@ class NarrativeScore:
         Mean of the two.
     left_out, left_out_lenient : int
         Labels with neither positives nor predictions: not in the means.
-    micro_precision, micro_recall, micro_f1 : float
+    macro_precision, macro_recall : Estimate
+        Means over the same labels as `macro_f1`.
+    micro_precision, micro_recall, micro_f1 : Estimate
         Of the pooled counts.
-    samples_f1 : float
+    samples_f1 : Estimate
         Mean over passages, one with nothing to name and nothing named counting 1.
-    samples_f1_carrying : float
+    samples_f1_carrying : Estimate
         The same over passages that carry a narrative.
-    subset_accuracy : float
+    subset_accuracy : Estimate
         Share of passages with all labels right.
-    macro_average_precision, macro_ece, macro_brier : float
+    macro_average_precision, macro_ece, macro_ece_adaptive, macro_brier : Estimate, float
         Means over labels.
     """
 
@@ -86,15 +85,18 @@ class NarrativeScore:
     macro_f1_mean: Estimate
     left_out: int
     left_out_lenient: int
-    micro_precision: float
-    micro_recall: float
-    micro_f1: float
-    samples_f1: float
-    samples_f1_carrying: float
-    subset_accuracy: float
-    macro_average_precision: float
+    macro_precision: Estimate
+    macro_recall: Estimate
+    micro_precision: Estimate
+    micro_recall: Estimate
+    micro_f1: Estimate
+    samples_f1: Estimate
+    samples_f1_carrying: Estimate
+    subset_accuracy: Estimate
+    macro_average_precision: Estimate
     macro_ece: float
-    macro_brier: float
+    macro_ece_adaptive: float
+    macro_brier: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +191,8 @@ class ConfidenceScore:
         How many passages.
     accuracy : float
         Share of right tags.
-    ece, ece_adaptive : float
-        Calibration error of the confidence.
+    ece, ece_adaptive, brier : float
+        Calibration error of the confidence, and its mean squared error.
     aurc : float
         Area under the risk-coverage curve; smaller is better, ``1 - accuracy`` if confidence said nothing.
     coverages, risks : tuple of float
@@ -201,6 +203,7 @@ class ConfidenceScore:
     accuracy: float
     ece: float
     ece_adaptive: float
+    brier: float
     aurc: float
     coverages: tuple[float, ...]
     risks: tuple[float, ...]
@@ -214,44 +217,82 @@ class SliceScore:
     ----------
     field, value : str
         Such as ``source`` and the name of one; ``(none)`` where the passages have no value.
-    n, carrying : int
-        Passages, and those that carry a narrative.
-    macro_f1 : float
-        Over labels with support in the slice, since few slices have them all; see `false_alarms` for the rest.
-    false_alarms : float
+    n, groups, carrying : int
+        Passages, the groups that they come from, and the passages that carry a narrative.
+    f1 : Estimate
+        Of the pooled counts of all labels, so that a false positive of a label that the slice never carries counts
+        too. ``NaN`` where nothing is carried: see `false_alarms` there.
+    macro_f1 : Estimate
+        Mean over the labels that are carried or named in the slice. In a small slice, one false positive of a label
+        that it never carries weighs as much as a whole label.
+    false_alarms : Estimate
         Share of texts without a narrative with any named.
-    origin_accuracy : float
+    origin_accuracy : Estimate
         Where answered.
     """
 
     field: str
     value: str
     n: int
+    groups: int
     carrying: int
-    macro_f1: float
-    false_alarms: float
-    origin_accuracy: float
+    f1: Estimate
+    macro_f1: Estimate
+    false_alarms: Estimate
+    origin_accuracy: Estimate
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Everything measured on one corpus.
+class QuestionAgreement:
+    """What two annotators say to one question.
 
     Attributes
     ----------
-    n, groups : int
-        Passages; groups that the bootstrap draws.
-    group : str
-        The field that the groups come from.
-    ci, seed, resamples : float, int, int
-        Of the intervals.
-    not_read : float
-        Share of texts that the tagger did not read; in the scores they count as texts with nothing named.
-    narratives, labels, false_alarms, subs, stance, origin, confidence, slices
-        See the classes of the same names. `stance` and `origin` are ``None`` where the schema has none; `slices` come
-        worst first within a field.
+    question : str
+        A narrative, ``sub of NARRATIVE``, or ``stance``.
+    n : int
+        Passages that both answered.
+    observed : float
+        Share of them with the same answer.
+    kappa : Estimate
+        Cohen's kappa.
     """
 
+    question: str
+    n: int
+    observed: float
+    kappa: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementScore:
+    """A second annotator beside the model, on the passages that both annotators labelled.
+
+    Attributes
+    ----------
+    n : int
+        How many passages.
+    questions : tuple of QuestionAgreement
+        Between the annotators.
+    macro_f1 : Estimate
+        Of the second annotator's narratives, with those of the corpus as gold: about what a model can hope for.
+    model_macro_f1, model_macro_f1_second : Estimate
+        The model's, on the same passages, with either annotator as gold.
+    """
+
+    n: int
+    questions: tuple[QuestionAgreement, ...]
+    macro_f1: Estimate
+    model_macro_f1: Estimate
+    model_macro_f1_second: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is saved of a `Report`, which says what the fields are."""
+
+    model: str
+    data: str
     n: int
     groups: int
     group: str
@@ -267,70 +308,5 @@ class Report:
     origin: ChoiceScore | None
     confidence: ConfidenceScore
     slices: tuple[SliceScore, ...]
-
-    @property
-    def macro_f1(self) -> float:
-        """Macro-F1 of the narratives, unsure cells as labelled."""
-        return self.narratives.macro_f1.value
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as plain JSON types; what could not be measured is ``None``."""
-        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
-
-    def to_markdown(self) -> str:
-        """The report as Markdown tables."""
-        from fimi_nlp.evaluation.render import markdown
-
-        return markdown(self)
-
-    def print(self, console: Console | None = None) -> None:
-        """Show the report in the terminal."""
-        from fimi_nlp.evaluation.render import show
-
-        show(self, console)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the report to a ``.json`` or ``.md`` file, and give its path back.
-
-        Raises
-        ------
-        InputError
-            The file name ends otherwise.
-        """
-        return save_report(self, path)
-
-
-class _Savable(Protocol):
-    def to_dict(self) -> dict[str, Any]: ...
-    def to_markdown(self) -> str: ...
-
-
-def save_report(report: _Savable, path: str | Path) -> Path:
-    """Write a report to a ``.json`` or ``.md`` file, and give its path back.
-
-    Raises
-    ------
-    InputError
-        The file name ends otherwise.
-    """
-    path = Path(path)
-    if path.suffix not in {".json", ".md"}:
-        raise InputError(f"Cannot save a report as '{path.name}'.", remedy="Name a .json or .md file.")
-    text = report.to_markdown() if path.suffix == ".md" else json.dumps(report.to_dict(), indent=2, allow_nan=False)
-    path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    return path
-
-
-def plain(value: Any) -> Any:
-    """Plain JSON types of results: ``NaN`` becomes ``None``, estimates and dataclasses become objects."""
-    if isinstance(value, Estimate):
-        return {key: plain(part) for key, part in value._asdict().items()}
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, (tuple, list)):
-        return [plain(part) for part in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return round(value, _DECIMALS) if math.isfinite(value) else None
-    return value
+    agreement: AgreementScore | None
+    curves: Curves

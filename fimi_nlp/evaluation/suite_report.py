@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from fimi_nlp.evaluation.results import save_report
+from fimi_nlp.evaluation.serialise import save_report
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
 
-_Z = 1.959964
-
-
-class Rate(NamedTuple):
-    """A share with its 95 % interval (Wilson 1927)."""
-
-    value: float
-    low: float
-    high: float
+    from fimi_nlp.evaluation.bootstrap import Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +28,7 @@ class FunctionScore:
     n, passed : int
         Cases that can pass or fail, and those that passed.
     rate : Rate
-        Share passed.
+        Share passed, with its Wilson interval.
     """
 
     name: str
@@ -45,7 +36,7 @@ class FunctionScore:
     fair: bool
     n: int
     passed: int
-    rate: Rate
+    rate: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +74,7 @@ class SuiteReport:
 
     functions: tuple[FunctionScore, ...]
     failures: tuple[Failure, ...]
-    rate: Rate
+    rate: Estimate
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON types, without the texts."""
@@ -137,18 +128,3 @@ class SuiteReport:
         console.print(table)
         rate = self.rate
         console.print(f"all cases: {rate.value:.1%} [{rate.low:.1%}, {rate.high:.1%}]", highlight=False)
-
-
-def wilson(passed: int, n: int) -> Rate:
-    """A share and its Wilson interval at 95 %.
-
-    >>> rate = wilson(9, 10)
-    >>> round(rate.low, 2), round(rate.high, 2)
-    (0.6, 0.98)
-    """
-    if not n:
-        return Rate(float("nan"), 0.0, 1.0)
-    p = passed / n
-    centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
-    return Rate(p, max(0.0, centre - half), min(1.0, centre + half))

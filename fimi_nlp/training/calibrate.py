@@ -9,6 +9,7 @@ import numpy as np
 
 from fimi_nlp.bundle import Calibration
 from fimi_nlp.decision import Heads, calibrate, logit, raw_confidence
+from fimi_nlp.training.thresholds import GRID, SURE, choose_thresholds
 from fimi_nlp.types import Mode
 
 if TYPE_CHECKING:
@@ -17,25 +18,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from fimi_nlp.data import Corpus
-    from fimi_nlp.schema import LabelSchema
     from fimi_nlp.training.distil import SoftTargets
 
     Floats = npt.NDArray[np.float64]
     Bools = npt.NDArray[np.bool_]
 
-#: Thresholds are looked for on this grid of calibrated probabilities.
-GRID = np.round(np.arange(0.05, 0.96, 0.01), 2)
-#: balanced: F1 that is given up for fewer false alarms.
-TOLERANCE = 0.01
-#: high_precision: at most this share of the passages without a narrative is flagged, over all the labels together.
-FLAGGED_AT_MOST = 0.01
-#: high_recall: at least this share of the passages that carry a narrative is found.
-RECALL_AT_LEAST = 0.9
 #: An origin is named for this share of the dev passages that carry a narrative.
 ORIGIN_COVERAGE = 0.85
-#: A soft target above this counts as carried where a yes or no is needed.
-SURE = 0.5
-_RESAMPLES = 200
 
 
 def fit_calibration(
@@ -83,7 +72,7 @@ def fit_calibration(
         "origin": _temperature(pairs[-1:]),
     }
     heads = calibrate(logits, schema, Calibration(**values))
-    thresholds = _thresholds(heads.narratives, gold, mask, corpus.groups, schema, seed)
+    thresholds = choose_thresholds(heads.narratives, gold, mask, corpus.groups, schema, seed)
     values["sub_threshold"] = _sub_threshold(heads.subs, believed[:-2])
     values["origin_threshold"] = _origin_threshold(heads, carries)
     named = [heads.narratives >= np.array(list(thresholds[mode.value].values())) for mode in Mode]
@@ -165,53 +154,6 @@ def _temperature(heads: Sequence[tuple[Floats, Floats]]) -> float:
         return total
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
-
-
-def _thresholds(
-    p: Floats, gold: Floats, mask: Bools, groups: Sequence[str], schema: LabelSchema, seed: int
-) -> dict[str, dict[str, float]]:
-    """One threshold for each mode and narrative."""
-    weights = _resamples(groups, seed)
-    clean = mask.all(1) & ~(gold > SURE).any(1)
-    share = FLAGGED_AT_MOST / len(schema.narratives)
-    modes: dict[str, dict[str, float]] = {mode.value: {} for mode in Mode}
-    for i, label in enumerate(schema.narrative_labels):
-        rows = mask[:, i]
-        balanced = _best_f1(p[rows, i], gold[rows, i], weights[:, rows])
-        strict = float(np.quantile(p[clean, i], 1 - share)) if clean.any() else balanced
-        positive = p[rows & (gold[:, i] > SURE), i]
-        loose = float(np.quantile(positive, 1 - RECALL_AT_LEAST)) if len(positive) else balanced
-        modes[Mode.BALANCED.value][label] = balanced
-        # Rounded up, so that the passage at the quantile stays out; the modes never cross.
-        modes[Mode.HIGH_PRECISION.value][label] = min(0.99, max(balanced, float(np.ceil(strict * 100 + 0.5) / 100)))
-        modes[Mode.HIGH_RECALL.value][label] = max(0.01, min(balanced, float(np.floor(loose * 100) / 100)))
-    return modes
-
-
-def _resamples(groups: Sequence[str], seed: int) -> npt.NDArray[np.float64]:
-    """Weights of the passages in resamples of whole groups: shape (resamples, n)."""
-    generator = np.random.default_rng(seed)
-    _, member = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
-    count = int(member.max()) + 1
-    drawn = generator.multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
-    return drawn[:, member].astype(np.float64)
-
-
-def _best_f1(p: Floats, gold: Floats, weights: Floats) -> float:
-    """The most cautious threshold whose F1, on average over resamples, is within `TOLERANCE` of the best.
-
-    F1 is flat around its top, and the share of false alarms is not: among thresholds that dev cannot tell apart, the
-    highest is the one that flags the fewest passages of people who made no such claim.
-    """
-    if not (gold > SURE).any():
-        return 0.5
-    named = (p[:, None] >= GRID).astype(np.float64)
-    hit = weights @ (named * gold[:, None])
-    wrong = weights @ (named * (1 - gold[:, None]))
-    missed = (weights @ gold)[:, None] - hit
-    f1 = 2 * hit / np.maximum(2 * hit + wrong + missed, 1e-9)
-    mean = f1.mean(0)
-    return float(GRID[np.flatnonzero(mean >= mean.max() - TOLERANCE)[-1]])
 
 
 def _sub_threshold(subs: Sequence[Floats], gold: Sequence[Floats]) -> float:

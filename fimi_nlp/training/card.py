@@ -36,7 +36,7 @@ class Measured:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "splits": {name: report.to_dict() for name, report in self.reports.items()},
+            "splits": {name: report.to_dict(curves=False) for name, report in self.reports.items()},
             "modes": {
                 mode: {name: _brief(report) for name, report in reports.items()} for mode, reports in self.modes.items()
             },
@@ -48,8 +48,8 @@ class Measured:
 def _brief(report: Report) -> dict[str, Any]:
     return {
         "macro_f1": round(report.macro_f1, 4),
-        "micro_precision": round(report.narratives.micro_precision, 4),
-        "micro_recall": round(report.narratives.micro_recall, 4),
+        "micro_precision": round(report.narratives.micro_precision.value, 4),
+        "micro_recall": round(report.narratives.micro_recall.value, 4),
         "flagged": {row.origin: [round(value, 4) for value in row.rate] for row in report.false_alarms},
     }
 
@@ -138,8 +138,8 @@ def _method(config: dict[str, Any]) -> str:
         + (f", the weights of seeds {', '.join(map(str, seeds))} averaged" if len(seeds) > 1 else f", seed {seeds[0]}")
         + f", on a {training['device']}. Probabilities are calibrated per label (Platt) on the dev split. The model is"
         f" stored in int8: on {parity['texts']} dev passages its probabilities differ from the trained ones by"
-        f" {parity['int8_mean']:.4f} on average and {parity['int8_largest']:.2f} at most. Since activations are"
-        " quantised over a batch, a text's probabilities also move a little with its company: by up to 0.1."
+        f" {parity['int8_mean']:.4f} on average and {parity['int8_largest']:.2f} at most. Every window is run alone, so"
+        " that a text gets the same probabilities in any company."
     )
 
 
@@ -206,8 +206,10 @@ def _thresholds(bundle: Bundle) -> str:
     )
     head = "| narrative | " + " | ".join(modes) + " |\n| --- |" + " ---: |" * len(modes)
     return (
-        "## Thresholds\n\nFitted on the dev split: `balanced` for the best F1, `high_precision` to flag at most 1 %"
-        " of the passages without a narrative, `high_recall` to find 90 % of those with one. An origin is named from"
+        "## Thresholds\n\nFitted on the dev split: `balanced` for the best F1; `high_precision` so that, with a"
+        " confidence of 90 %, at most 1 % of further passages like those of dev that carry nothing are flagged (learn"
+        " then test); `high_recall` to find 90 % of those that do. On other sources no such promise holds: see the"
+        " tables above. An origin is named from"
         f" {bundle.calibration.origin_threshold:.2f}, a sub-narrative from {bundle.calibration.sub_threshold:.2f};"
         f" below that the tagger abstains.\n\n{head}\n{rows}"
     )

@@ -21,6 +21,8 @@ import torch
 from fimi_nlp.bundle import CONFIG, FORMAT, MODEL, TOKENIZER, VERSION, sha256
 from fimi_nlp.decision import sigmoid
 from fimi_nlp.errors import ExportError
+from fimi_nlp.runtime import SLOW_FUSIONS
+from fimi_nlp.training.graph import unfuse_layer_norm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,6 +84,7 @@ def export_onnx(model: NarrativeModel, folder: Path, *, heads: int, hidden: int)
     _trace(model, plain)
     _fuse(plain, fused, heads=heads, hidden=hidden)
     _quantise(fused, small)
+    unfuse_layer_norm(small)
     plain.unlink()
     return fused, small
 
@@ -146,6 +149,8 @@ def _quantise_nodes(source: Path, target: Path, kept: list[str]) -> None:
         str(target),
         op_types_to_quantize=["MatMul", "Attention", "EmbedLayerNormalization"],
         per_channel=True,
+        # Weights of seven bits: processors with AVX2 and no VNNI add in 16 bits, which eight bits overflow.
+        reduce_range=True,
         weight_type=QuantType.QInt8,
         nodes_to_exclude=kept,
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
@@ -158,7 +163,9 @@ def onnx_logits(path: Path, ids: Sequence[Sequence[int]], pad: int) -> npt.NDArr
 
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    session = ort.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        str(path), sess_options=options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
+    )
     rows = []
     for line in ids:
         tokens = np.array([line], np.int64)

@@ -88,7 +88,7 @@ def figures(report: Report) -> dict[str, Any]:
         "n": report.n,
         "macro_f1": three(report.macro_f1),
         "interval": [three(low), three(high)],
-        "average_precision": three(report.narratives.macro_average_precision),
+        "average_precision": three(report.narratives.macro_average_precision.value),
         "ece": three(report.narratives.macro_ece),
         "f1": {row.label: three(row.f1.value) for row in report.labels},
         "flagged": flagged,

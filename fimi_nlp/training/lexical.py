@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 #: Features seen in fewer passages get no weight.
-MIN_PASSAGES = 4
+MIN_PASSAGES = 6
 #: Logit of a class that the training data never shows.
 NEVER = -8.0
 

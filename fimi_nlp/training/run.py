@@ -151,7 +151,7 @@ def _export(fitted: Fitted, dev: Corpus, recipe: Recipe, record: dict[str, Any],
     )
     parity.check()
     fp32.unlink()
-    base.tokenizer.save(str(folder / TOKENIZER))
+    base.tokenizer.save(str(folder / TOKENIZER), pretty=False)
     calibration, thresholds = calibrate.fit_calibration(logits, dev, seed=recipe.training.seed, teacher=fitted.teacher)
     export.write_config(
         folder,

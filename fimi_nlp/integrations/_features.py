@@ -1,0 +1,142 @@
+"""From texts to features: the first step of every head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fimi_nlp.errors import InputError, InputTypeError, did_you_mean, require
+from fimi_nlp.integrations._shared import resolve
+
+require("sklearn", "sklearn")
+
+from sklearn.base import BaseEstimator, TransformerMixin  # noqa: E402
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from typing_extensions import Self
+
+    from fimi_nlp.integrations._shared import Model
+    from fimi_nlp.tagger import Tagger
+
+FEATURES = ("embedding", "scores", "both")
+
+
+class NarrativeEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Turns texts into features, as the first step of a pipeline.
+
+    Parameters
+    ----------
+    model : Tagger, str, Path or None
+        A tagger, or what `fimi_nlp.load` takes; by default the bundled model.
+    features : {"embedding", "scores", "both"}
+        ``embedding``: unit vectors of `Tagger.embed` (384 dimensions in the bundled model). ``scores``: the tagger's
+        calibrated probability of each narrative, stance and origin, zeros where the text was not read. ``both``: the
+        two side by side, at twice the time.
+
+    Notes
+    -----
+    There is nothing to fit. The embedder may be pickled and cached (``Pipeline(memory=...)``).
+
+    Examples
+    --------
+    >>> NarrativeEmbedder(features="scores").transform(["NATO has provoked this war."]).shape
+    (1, 10)
+    """
+
+    def __init__(self, model: Model = None, *, features: str = "embedding") -> None:
+        self.model = model
+        self.features = features
+
+    def fit(self, X: Iterable[str], y: object = None) -> Self:  # noqa: ARG002, N803
+        """Check the parameters; nothing is learned.
+
+        Parameters
+        ----------
+        X : iterable of str
+            Texts.
+        y : ignored
+            For the sake of pipelines.
+        """
+        check_choice("features", self.features, FEATURES)
+        return self
+
+    def transform(self, X: Iterable[str]) -> npt.NDArray[np.float32]:  # noqa: N803
+        """Features of texts.
+
+        Parameters
+        ----------
+        X : iterable of str, length n
+            A list, a column, an array.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, d)
+
+        Raises
+        ------
+        InputTypeError
+            `X` is a single string or a table, or holds what is no string; the message names its position.
+        """
+        check_choice("features", self.features, FEATURES)
+        texts = as_texts(X)
+        if texts is None:
+            raise InputTypeError("X holds no texts.", remedy='Give a list or one column of str, as in frame["text"].')
+        tagger = resolve(self.model)
+        parts = []
+        if self.features != "scores":
+            parts.append(tagger.embed(texts))
+        if self.features != "embedding":
+            keys = _score_names(tagger)
+            rows = [[tag.scores.get(key, 0.0) for key in keys] for tag in tagger.stream(texts)]
+            parts.append(np.array(rows, np.float32).reshape(len(texts), len(keys)))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:  # noqa: ARG002
+        """Names of the features: ``embedding0``, ..., and the labels of the scores."""
+        tagger = resolve(self.model)
+        names: list[str] = []
+        if self.features != "scores":
+            names += [f"embedding{i}" for i in range(tagger.embed([]).shape[1])]
+        if self.features != "embedding":
+            names += _score_names(tagger)
+        return np.array(names, dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string, tags.input_tags.one_d_array, tags.input_tags.two_d_array = True, True, False
+        tags.requires_fit, tags.no_validation = False, True
+        return tags
+
+
+def as_texts(values: Any) -> list[str] | None:
+    """The texts of a list, an array or a column; ``None`` where it holds something else, as a table of numbers."""
+    if isinstance(values, (str, bytes)):
+        raise InputTypeError("X is a single text.", remedy="Give a list of texts: [text].")
+    if not hasattr(values, "shape") and hasattr(values, "__array__"):
+        values = np.asarray(values)
+    if hasattr(values, "shape"):
+        if len(values.shape) != 1 or not len(values):
+            return None
+    elif not isinstance(values, Iterable):
+        return None
+    listed = list(values)
+    # Texts that are missing are refused by the tagger, with their position.
+    return listed if any(isinstance(value, str) for value in listed[:1000]) else None
+
+
+def _score_names(tagger: Tagger) -> list[str]:
+    schema = tagger.schema
+    return [*schema.narrative_labels, *schema.stance_labels, *schema.origin_labels]
+
+
+def check_choice(name: str, value: object, options: tuple[str | None, ...]) -> None:
+    """Refuse a parameter that is none of its options."""
+    if value not in options:
+        hint = did_you_mean(str(value), [str(option) for option in options])
+        raise InputError(f"{name} is {value!r}.", remedy=hint)
