@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path  # noqa: TC003 - typer reads the annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from fimi_nlp import cli_converge, cli_evaluate, cli_explain, cli_rebuild, cli_training
+from fimi_nlp import cli_converge, cli_evaluate, cli_explain, cli_rebuild, cli_sharing, cli_training
 from fimi_nlp._cli import (
     CODES,
     FAILED,
@@ -22,7 +21,7 @@ from fimi_nlp._cli import (
     RevisionOption,
 )
 from fimi_nlp.cli_data import data_app
-from fimi_nlp.errors import FimiError, InputError
+from fimi_nlp.errors import FimiError
 from fimi_nlp.types import Mode
 
 if TYPE_CHECKING:
@@ -39,11 +38,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_app, name="data")
-cli_explain.register(app)
-cli_converge.register(app)
 cli_rebuild.register(data_app)
-cli_training.register(app)
-cli_evaluate.register(app)
+for commands in (cli_explain, cli_evaluate, cli_training, cli_sharing, cli_converge):
+    commands.register(app)
 
 
 @app.command(epilog=CODES)
@@ -101,24 +98,6 @@ def tag(
         resume=resume,
     )
     _report(summary, str(rejects or rejects_of(target) or "standard error"))
-
-
-@app.command(epilog=CODES)
-def export(
-    model: Annotated[str, typer.Argument(help="A bundle's folder or Hub id, or 'default' for the bundled model.")],
-    out: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
-    revision: RevisionOption = None,
-) -> None:
-    """Copy a model, checked, into a folder that `fimi_nlp.load` takes anywhere."""
-    import shutil
-
-    from fimi_nlp.bundle import Bundle, find
-
-    if out.exists():
-        raise InputError(f"{out} exists.", remedy="Name a folder that does not exist yet.")
-    bundle = Bundle.read(find(None if model == "default" else model, revision=revision))
-    shutil.copytree(bundle.folder, out, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-    typer.echo(f"{Bundle.read(out).name} is in {out}")
 
 
 @app.command(epilog=CODES)

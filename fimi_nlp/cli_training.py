@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from fimi_nlp._cli import CODES, PathOption
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +30,15 @@ def train(
     ] = None,
     run: Annotated[PathOption, typer.Option(help="Folder of checkpoints and log. Default: runs/NAME.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    few_shot: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--few-shot", help="Contrastive fine-tuning on so many examples of each narrative.", min=1),
+    ] = None,
+    trials: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--search", help="First look for better options in this many trials of [search.space].", min=1),
+    ] = None,
+    minutes: Annotated[float, typer.Option(help="Start no trial of --search after so many minutes.", min=0)] = 0.0,
 ) -> None:
     """Train a bundle from a recipe."""
     from fimi_nlp.training import Recipe
@@ -35,8 +47,28 @@ def train(
     plan = Recipe.from_toml(recipe)
     if options:
         plan = plan.with_options(dict(_option(option) for option in options))
+    if few_shot:
+        plan = plan.with_options({"few_shot.examples": few_shot})
+    if trials:
+        plan = _search(plan, data or (), run, trials, minutes)
     result = run_training(plan, out, data=data or (), run=run, resume=resume)
     typer.echo(f"Bundle: {result.bundle}\nLog and plot: {result.run}")
+
+
+def _search(plan: Any, data: Sequence[Path], run: Path | None, trials: int, minutes: float) -> Any:
+    """The recipe with the best options found."""
+    from dataclasses import replace
+
+    from fimi_nlp.training import search
+    from fimi_nlp.training.run import read_parts
+
+    if data:
+        plan = replace(plan, data=replace(plan.data, corpus=tuple(map(str, data))))
+    _, parts = read_parts(plan)
+    folder = (run or Path("runs") / plan.model.name) / "search"
+    found = search(plan, parts["train"], parts["dev"], folder, trials=trials, minutes=minutes, say=typer.echo)
+    typer.echo(f"{found.to_markdown()}\n\nTable and plot: {folder}\n")
+    return found.recipe
 
 
 def experiment(

@@ -32,6 +32,7 @@ FRAMES = [
     ("The claim that {} is false.", "counters"),
 ]
 ORIGINS = ["russia", "china", "other"]
+MODES = ("high_precision", "balanced", "high_recall")
 
 
 def passages() -> list[dict[str, Any]]:
@@ -53,6 +54,45 @@ def write_corpus(path: Path, rows: list[dict[str, Any]] | None = None) -> Path:
     """The passages as JSONL."""
     path.write_text("".join(json.dumps(row) + "\n" for row in (rows if rows is not None else passages())))
     return path
+
+
+def write_bundle(folder: Path, encoder: Path) -> Path:
+    """A bundle of the shared narratives with random weights that are large enough to decide something."""
+    import torch
+
+    from fimi_nlp import LabelSchema
+    from fimi_nlp.training import Recipe, export
+    from fimi_nlp.training.encoders import load_encoder
+    from fimi_nlp.training.fitting import build_model, head_sizes
+
+    schema, base = LabelSchema.default(), load_encoder(str(encoder))
+    recipe = Recipe.from_dict(
+        {"model": {"name": "tiny", "encoder": str(encoder)}, "export": {"limit": 64, "window": 32}}
+    )
+    torch.manual_seed(0)
+    model = build_model(base, head_sizes(schema), recipe)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        model.narrative_weight.normal_(std=3.0)
+    folder.mkdir()
+    fp32, _ = export.export_onnx(model, folder, heads=2, hidden=base.hidden)
+    fp32.unlink()
+    base.tokenizer.save(str(folder / "tokenizer.json"))
+    one: dict[str, Any] = dict.fromkeys(("subs", "stance", "origin"), 1.0)
+    pairs = {"confidence_named": [1, 0], "confidence_none": [1, 0], "narratives": [[1, 0]] * 4}
+    export.write_config(
+        folder,
+        recipe=recipe,
+        schema=schema,
+        base=base,
+        calibration={**one, **pairs, "sub_threshold": 0.5, "origin_threshold": 0.5},
+        thresholds={mode: dict.fromkeys(schema.narrative_labels, 0.5) for mode in MODES},
+        parity={},
+        training={"recipe": recipe.to_dict()},
+    )
+    (folder / "README.md").write_text("# tiny\n")
+    return folder
 
 
 def write_encoder(folder: Path, layers: int = 1) -> Path:

@@ -122,9 +122,18 @@ def _method(config: dict[str, Any]) -> str:
     seeds = training.get("averaged_seeds", [recipe["training"]["seed"]])
     frozen = recipe["model"].get("freeze_layers", 0)
     shown = ", ".join(f"{key} {value}" for key, value in settings.items())
+    start = f"The encoder `{config['base_model']['id']}` with label-wise attention and a head per question, {lexical}"
+    if few := recipe.get("few_shot", {}).get("examples"):
+        start = (
+            f"The encoder `{config['base_model']['id']}`, fine-tuned on pairs of {few} examples of each narrative, and"
+            " logistic heads on the mean of its token states (SetFit), "
+        )
+        shown = ", ".join(f"{key} {recipe['few_shot'][key]}" for key in ("pairs", "epochs", "learning_rate"))
+    teachers = ", ".join(f"`{name}`" for name in recipe.get("distil", {}).get("teacher", ()))
     return (
-        f"## Method\n\nThe encoder `{config['base_model']['id']}` with label-wise attention and a head per question,"
-        f" {lexical}trained with {shown}"
+        f"## Method\n\n{start}trained with {shown}"
+        + (f", towards the labels and the probabilities of {teachers}" if teachers else "")
+        + (f", from the weights of `{recipe['model']['start']}`" if recipe["model"].get("start") else "")
         + (f", the {frozen} lowest layers left as they were" if frozen else "")
         + (f", the weights of seeds {', '.join(map(str, seeds))} averaged" if len(seeds) > 1 else f", seed {seeds[0]}")
         + f", on a {training['device']}. Probabilities are calibrated per label (Platt) on the dev split. The model is"

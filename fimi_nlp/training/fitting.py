@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,8 +19,10 @@ from fimi_nlp.training.lexical import fit_lexical
 from fimi_nlp.training.loop import Loop, Split, macro_average_precision, predict
 from fimi_nlp.training.model import HeadSizes, NarrativeModel
 from fimi_nlp.training.plot import plot_history
+from fimi_nlp.training.warm_start import save_weights, start_from
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fimi_nlp.schema import LabelSchema
@@ -50,6 +52,8 @@ class Fitted:
         What it was trained on.
     teacher : SoftTargets or None
         What the teacher says of the dev passages.
+    started : list of str
+        The narratives whose heads come from the model that training started from.
     """
 
     model: NarrativeModel
@@ -61,6 +65,7 @@ class Fitted:
     device: str
     precision: str
     teacher: SoftTargets | None = None
+    started: list[str] = field(default_factory=list)
 
 
 def fit(
@@ -72,6 +77,7 @@ def fit(
     fingerprint: str,
     resume: bool = False,
     progress: bool = True,
+    watch: Callable[[dict[str, float]], None] | None = None,
 ) -> Fitted:
     """Train the network of a recipe on one corpus, choosing the epoch on another.
 
@@ -87,6 +93,8 @@ def fit(
         Of the data: a checkpoint of other data is refused.
     resume, progress : bool
         As for `train`.
+    watch : callable, optional
+        Takes the record of every epoch; what it raises ends the run.
     """
     accelerator = _accelerator(recipe.training.precision)
     base = load_encoder(recipe.model.encoder, recipe.model.revision)
@@ -108,6 +116,7 @@ def fit(
     splits = (Split(encoded["train"].ids, targets), Split(encoded["dev"].ids, dev_targets.filled()))
     first, seeds = recipe.training.seed, recipe.training.seeds
     models: dict[int, NarrativeModel] = {}
+    taken: list[str] = []
     history: list[dict[str, float]] = []
     for seed in range(first, first + seeds):
         place = folder / f"seed-{seed}" if seeds > 1 else folder
@@ -117,8 +126,10 @@ def fit(
         own = load_encoder(recipe.model.encoder, recipe.model.revision) if models else base
         set_seed(recipe.model.init_seed)
         model = build_model(own, sizes, recipe)
+        if recipe.model.start:
+            taken = start_from(model, own, train.schema, recipe.model.start)
         set_seed(seed)
-        loop = Loop(one, model, own, *splits, place, fingerprint, accelerator, progress)
+        loop = Loop(one, model, own, *splits, place, fingerprint, accelerator, progress, watch)
         history += [{**record, "seed": seed} for record in loop.run(resume=resume)]
         plot_history(loop.history, place / "training.png")
         models[seed] = loop.model.cpu()
@@ -129,7 +140,8 @@ def fit(
     cut = {name: part.cut for name, part in encoded.items() if part.cut}
     precision = str(accelerator.mixed_precision)
     device = accelerator.device.type
-    return Fitted(model, base, encoded["dev"], cut, history, averaged, device, precision, dev_targets.soft)
+    save_weights(folder, model, train.schema)
+    return Fitted(model, base, encoded["dev"], cut, history, averaged, device, precision, dev_targets.soft, taken)
 
 
 def _average(models: dict[int, NarrativeModel], dev: Split, pad: int) -> tuple[NarrativeModel, list[int]]:

@@ -21,7 +21,7 @@ from fimi_nlp.training.frozen import StateCollate, Upper, lower_states
 from fimi_nlp.training.model import NarrativeModel, split_subs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -143,6 +143,8 @@ class Loop:
     fingerprint: str
     accelerator: Accelerator
     progress: bool = True
+    #: Called with the record of every epoch; what it raises ends the run.
+    watch: Callable[[dict[str, float]], None] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     _states: list[Tensor] = field(default_factory=list, repr=False)
 
@@ -186,6 +188,8 @@ class Loop:
             loader.set_epoch(epoch)
             record = self._epoch(epoch, model, average, optimizer, schedule, loader)
             self._finish(record, average, optimizer)
+            if self.watch is not None:
+                self.watch(record)
         # The accelerator wraps `forward` for mixed precision; what is exported must run as it was written.
         learner = self.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
         self.model = learner.model if isinstance(learner, Upper) else learner

@@ -13,8 +13,10 @@ from fimi_nlp.training.recipe_parts import (
     DataPart,
     DistilPart,
     ExportPart,
+    FewShotPart,
     LossPart,
     ModelPart,
+    SearchPart,
     TrainingPart,
 )
 
@@ -38,6 +40,10 @@ class Recipe:
         Weights of the heads.
     distil : DistilPart
         A teacher, where there is one.
+    few_shot : FewShotPart
+        Another way of training, from a handful of examples.
+    search : SearchPart
+        What a search for better options varies.
     export : ExportPart
         The bundle.
     card : CardPart
@@ -57,6 +63,8 @@ class Recipe:
     training: TrainingPart = field(default_factory=TrainingPart)
     loss: LossPart = field(default_factory=LossPart)
     distil: DistilPart = field(default_factory=DistilPart)
+    few_shot: FewShotPart = field(default_factory=FewShotPart)
+    search: SearchPart = field(default_factory=SearchPart)
     export: ExportPart = field(default_factory=ExportPart)
     card: CardPart = field(default_factory=CardPart)
 
@@ -74,11 +82,16 @@ class Recipe:
         folder = path.parent
         corpus = tuple(str(folder / file) for file in recipe.data.corpus)
         schema = str(folder / recipe.data.schema) if recipe.data.schema else ""
-        # A teacher may also be the name of a bundle, which is no path.
-        teacher = tuple(str(folder / name) if (folder / name).exists() else name for name in recipe.distil.teacher)
+
+        def place(name: str) -> str:
+            # What is not there as a file may be the name of a bundle.
+            return str(folder / name) if name and (folder / name).exists() else name
+
+        teacher = tuple(place(name) for name in recipe.distil.teacher)
         texts = tuple(str(folder / file) for file in recipe.distil.texts)
         return replace(
             recipe,
+            model=replace(recipe.model, start=place(recipe.model.start)),
             data=replace(recipe.data, corpus=corpus, schema=schema),
             distil=replace(recipe.distil, teacher=teacher, texts=texts),
         )
@@ -110,10 +123,10 @@ class Recipe:
         data = self.to_dict()
         data["data"]["corpus"] = [Path(path).name for path in self.data.corpus]
         data["data"]["schema"] = Path(self.data.schema).name if self.data.schema else ""
-        data["distil"]["teacher"] = [Path(name).name if Path(name).exists() else name for name in self.distil.teacher]
+        data["distil"]["teacher"] = [_published(name) for name in self.distil.teacher]
         data["distil"]["texts"] = [Path(path).name for path in self.distil.texts]
-        if Path(self.model.encoder).is_absolute():
-            data["model"]["encoder"] = Path(self.model.encoder).name
+        data["model"]["encoder"] = _published(self.model.encoder)
+        data["model"]["start"] = _published(self.model.start)
         return data
 
     def check(self, name: str) -> Recipe:
@@ -142,6 +155,10 @@ class Recipe:
             "model.freeze_layers": (self.model.freeze_layers >= 0, "at least 0"),
             "model.encoder_dropout": (0 <= self.model.encoder_dropout < 1, "from 0 to below 1"),
             "model.dropout": (0 <= self.model.dropout < 1, "from 0 to below 1"),
+            "few_shot.examples": (self.few_shot.examples >= 0, "at least 0"),
+            "few_shot.pairs": (self.few_shot.pairs >= 1, "at least 1"),
+            "few_shot.epochs": (self.few_shot.epochs >= 0, "at least 0"),
+            "few_shot.batch_size": (self.few_shot.batch_size >= 1, "at least 1"),
             "distil.weight": (self.distil.weight >= 0, "at least 0"),
             "distil.texts": (bool(self.distil.teacher) or not self.distil.texts, "empty, unless distil.teacher is set"),
             "export.window": (8 <= self.export.window <= self.export.limit, "from 8 to export.limit"),
@@ -154,6 +171,11 @@ class Recipe:
         return self
 
 
+def _published(name: str) -> str:
+    """The name of a file or folder without its place; the name of anything else as it is."""
+    return Path(name).name if name and (Path(name).is_absolute() or Path(name).exists()) else name
+
+
 PRECISIONS = ("auto", "fp32", "bf16")
 _PARTS: dict[str, type[Any]] = {
     "model": ModelPart,
@@ -161,6 +183,8 @@ _PARTS: dict[str, type[Any]] = {
     "training": TrainingPart,
     "loss": LossPart,
     "distil": DistilPart,
+    "few_shot": FewShotPart,
+    "search": SearchPart,
     "export": ExportPart,
     "card": CardPart,
 }
@@ -185,9 +209,13 @@ def _value(hint: Any, value: Any, where: str, name: str) -> Any:
         items = [value] if isinstance(value, inner) else value
         if isinstance(items, (list, tuple)) and all(isinstance(item, inner) for item in items):
             return tuple(items)
+    elif get_origin(hint) is dict:
+        if isinstance(value, dict):
+            return dict(value)
     elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     elif isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
-    expected = "a list of strings" if get_origin(hint) is tuple else f"a {hint.__name__}"
+    named = {tuple: "a list of strings", dict: "a table"}
+    expected = named.get(get_origin(hint), f"a {hint.__name__}")
     raise RecipeError(f"{name}: '{where}' is {value!r}.", remedy=f"It must be {expected}.")

