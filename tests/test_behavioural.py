@@ -138,6 +138,6 @@ def test_the_shipped_suite() -> None:
 def test_the_bundled_model_on_the_shipped_suite(tagger: fn.Tagger) -> None:
     """The floor is what any release must reach; what the shipped model does reach is in its card."""
     report = Suite.read().run(tagger)
-    assert report.rate.value > 0.75
+    assert report.rate.value > 0.79
     assert report.to_dict()["cases"] == sum(row.n for row in report.functions)
     assert "| `negation` |" in report.to_markdown()
