@@ -3,7 +3,8 @@
     python benchmarks/integration_overhead.py
 
 Each way runs once to warm up and then in turn with `tag_many`, `--repeats` times; the figure is the ratio of the
-shortest times. spaCy's sentences are tagged a second time where a document carries a narrative, so it has two figures.
+shortest times. spaCy's sentences are tagged a second time where a document carries a narrative, so that it has two
+figures.
 """
 
 from __future__ import annotations
