@@ -106,7 +106,7 @@ def test_average_precision_is_compared_where_both_have_probabilities() -> None:
     gold = np.arange(200) % 2
     noisy, sharp = (np.clip(gold * gap + rng.random(200) * (1 - gap), 0, 1) for gap in (0.1, 0.6))
     models = [lambda texts, p=p: [{"sun": x, "rain": 0.0} for x in p] for p in (noisy, sharp)]
-    row = compare(*models, corpus(200))["macro average precision"]
+    row = compare(models[0], models[1], corpus(200))["macro average precision"]
     singles = [evaluate(one, corpus(200)).narratives.macro_average_precision.value for one in models]
     assert [row.first, row.second] == pytest.approx(singles)
     assert row.clear

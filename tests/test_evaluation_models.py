@@ -260,7 +260,7 @@ def test_simple_records(tmp_path: Path) -> None:
     said = predict(labels, CORPUS)
     assert said.named.tolist() == NAMED
     assert said.stance.tolist() == [0, 0, -1]
-    assert (said.model, said.questions) == ("labels.jsonl", {"stance"})
+    assert (said.model, set(said.questions)) == ("labels.jsonl", {"stance"})
     scores = _write(tmp_path / "p.jsonl", *({"id": p.id, "scores": P[i]} for i, p in enumerate(CORPUS)))
     said = predict(str(scores), CORPUS)
     assert said.named.tolist() == NAMED

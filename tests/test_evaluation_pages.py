@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -125,7 +126,7 @@ def test_a_notebook_shows_the_report(report: Report) -> None:
     pytest.importorskip("IPython")
     from IPython.core.formatters import DisplayFormatter
 
-    show = DisplayFormatter()
+    show: Any = DisplayFormatter()
     html = show.format(report)[0]["text/html"]
     assert html == report._repr_html_()
     assert html.startswith('<div class="fimi-report">')
@@ -153,7 +154,7 @@ def test_figures_show_the_figures(report: Report) -> None:
     (curve,) = report.curves.thresholds
     assert lines["precision"].get_ydata().tolist() == list(curve.precision)
     axes = report.plot("slices").axes[0]
-    points = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    points = [float(np.ravel(line.get_xdata())[0]) for line in axes.lines if line.get_marker() == "o"]
     assert points == [row.f1.value for row in report.slices if row.field == "source"]
 
 

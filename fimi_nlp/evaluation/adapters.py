@@ -15,13 +15,13 @@ from fimi_nlp.evaluation.predictions import QUESTIONS, Predictions, implied_conf
 from fimi_nlp.types import Score, Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from fimi_nlp.data import Corpus
     from fimi_nlp.schema import LabelSchema
 
     #: A model's own labels to those of the schema; ``None``: a label that stands for no narrative.
-    LabelMap = Mapping[Hashable, str | None]
+    LabelMap = Mapping[Any, str | None]
 
 _NAN = float("nan")
 _ACCEPTED = (

@@ -14,16 +14,15 @@ from fimi_nlp.evaluation.bootstrap import ClusterBootstrap, Estimate, parts, sha
 from fimi_nlp.evaluation.curves import Curves, reliability_curve, risk_curve, threshold_curve
 from fimi_nlp.evaluation.report import Report
 from fimi_nlp.evaluation.results import (
-    AgreementScore,
     ChoiceScore,
     ConfidenceScore,
     FalseAlarms,
     LabelScore,
     NarrativeScore,
-    QuestionAgreement,
     SubScore,
 )
 from fimi_nlp.evaluation.scored import Scored
+from fimi_nlp.evaluation.second import agreement_score
 from fimi_nlp.evaluation.slices import check_fields, field_values, slice_scores
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ def score(
         slices=tuple(
             row for name in names for row in slice_scores(scored, name, field_values(corpus, name), groups, boot)
         ),
-        agreement=None if second is None else _agreement(scored, second, boot),
+        agreement=None if second is None else agreement_score(scored, second, boot),
         curves=scorer.curves(),
         scored=scored,
     )
@@ -329,28 +328,3 @@ class _Scorer:
         if right_sure[0].size:
             reliability.append(reliability_curve("confidence", *right_sure))
         return Curves(tuple(thresholds), tuple(reliability), risk_curve(~right_sure[0], right_sure[1]))
-
-
-def _agreement(scored: Scored, second: Corpus, boot: ClusterBootstrap) -> AgreementScore:
-    """A second annotator beside the model, where both labelled the passage."""
-    from fimi_nlp.data.agreements import agreement
-
-    between = agreement(scored.corpus, second, n_bootstrap=boot.n, ci=boot.ci, seed=boot.seed)
-    theirs = {passage.id: passage for passage in second}
-    rows = [i for i, passage in enumerate(scored.corpus) if passage.id in theirs]
-    ours = Corpus([scored.corpus[i] for i in rows], scored.schema)
-    other = Scored(Corpus([theirs[passage.id] for passage in ours], scored.schema), scored.said.take(rows))
-    part = ClusterBootstrap(ours.groups, n=boot.n, ci=boot.ci, seed=boot.seed)
-    # Only cells that both annotated: the three figures are then about the same.
-    mask = scored.mask[rows] & other.mask
-    counts = [m.outcomes(gold, other.said.named, mask) for gold in (scored.gold[rows], other.gold)]
-    (f1,) = between.macro_f1.values()
-    return AgreementScore(
-        n=len(rows),
-        questions=tuple(
-            QuestionAgreement(pair.question, pair.n, pair.observed, pair.kappa) for pair in between.pairs if pair.n
-        ),
-        macro_f1=f1,
-        model_macro_f1=part.macro_f1(counts[0]),
-        model_macro_f1_second=part.macro_f1(counts[1]),
-    )
