@@ -54,6 +54,8 @@ class Fitted:
         What the teacher says of the dev passages.
     started : list of str
         The narratives whose heads come from the model that training started from.
+    further : int
+        How many passages were trained on with the teacher's answers alone.
     """
 
     model: NarrativeModel
@@ -66,6 +68,7 @@ class Fitted:
     precision: str
     teacher: SoftTargets | None = None
     started: list[str] = field(default_factory=list)
+    further: int = 0
 
 
 def fit(
@@ -98,8 +101,9 @@ def fit(
     """
     accelerator = _accelerator(recipe.training.precision)
     base = load_encoder(recipe.model.encoder, recipe.model.revision)
-    if recipe.distil.texts:
-        train = Corpus([*train, *further_texts(recipe.distil.texts, train)], train.schema)
+    further = further_texts(recipe.distil.texts, train) if recipe.distil.texts else ()
+    if further:
+        train = Corpus([*train, *further], train.schema)
     encoded = {
         name: encode(part.texts, base, recipe.training.max_tokens) for name, part in (("train", train), ("dev", dev))
     }
@@ -141,7 +145,19 @@ def fit(
     precision = str(accelerator.mixed_precision)
     device = accelerator.device.type
     save_weights(folder, model, train.schema)
-    return Fitted(model, base, encoded["dev"], cut, history, averaged, device, precision, dev_targets.soft, taken)
+    return Fitted(
+        model=model,
+        base=base,
+        dev=encoded["dev"],
+        cut=cut,
+        history=history,
+        averaged=averaged,
+        device=device,
+        precision=precision,
+        teacher=dev_targets.soft,
+        started=taken,
+        further=len(further),
+    )
 
 
 def _average(models: dict[int, NarrativeModel], dev: Split, pad: int) -> tuple[NarrativeModel, list[int]]:

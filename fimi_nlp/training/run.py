@@ -199,6 +199,7 @@ def _record(recipe: Recipe, corpus: Corpus, parts: dict[str, Corpus], fitted: Fi
         "data": {
             "fingerprint": corpus.fingerprint,
             "passages": {name: len(part) for name, part in parts.items()},
+            "taught_alone": fitted.further,
             "cut": fitted.cut,
             "labels": dict(Counter(label for p in parts["train"] for label in (p.narratives or {}))),
         },
