@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import binom
 from typer.testing import CliRunner
@@ -31,6 +32,8 @@ from fimi_nlp.types import Reason, Score, Tag
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy.typing as npt
 
 LEVEL = 0.05
 
@@ -195,7 +198,7 @@ SAY = [
 
 
 def _echo_records() -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, text in enumerate(SAY):
         day = f"2024-01-{number * 5 + 1:02d}"
         rows.append(_record(len(rows), "a", f"{day}T08:00", text=text, source="r1"))
@@ -296,7 +299,7 @@ def test_bad_arguments_are_named(tmp_path: Path) -> None:
         converge(simulate(weeks=30), events={"spring": "x"})
 
 
-def _part(corpus: TaggedCorpus, rows: np.ndarray[Any, Any]) -> TaggedCorpus:
+def _part(corpus: TaggedCorpus, rows: npt.NDArray[np.int64]) -> TaggedCorpus:
     return TaggedCorpus(
         corpus.labels,
         corpus.carried[rows],
@@ -351,9 +354,10 @@ def test_plots_show_what_they_should() -> None:
     panels = figures["shares"].axes
     assert [axis.get_title(loc="left") for axis in panels] == list(report.corpus.labels)
     assert any(text.get_text() == "summit" for text in panels[0].texts)
-    drawn = panels[0].lines[0].get_ydata()
+    drawn = np.asarray(panels[0].lines[0].get_ydata())
     np.testing.assert_allclose(drawn, report.shares.value["russia"][:, 0])
-    bars = [patch.get_height() for patch in figures["lags"].axes[0].patches[-len(report.lags.lags) :]]
+    patches = figures["lags"].axes[0].patches[-len(report.lags.lags) :]
+    bars = [patch.get_height() for patch in patches if isinstance(patch, Rectangle)]
     np.testing.assert_allclose(bars, report.lags.correlations[0])
 
 

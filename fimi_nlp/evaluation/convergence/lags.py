@@ -200,8 +200,8 @@ def lead_lag(
 def _series(corpus: TaggedCorpus, period: npt.NDArray[np.int64], periods: int, origin: str) -> tuple[Floats, int]:
     """Shares (periods, L) with gaps interpolated, and how many gaps there were."""
     rows = corpus.rows(origin)
-    carried = np.zeros((periods, len(corpus.labels)))
-    np.add.at(carried, period[rows], corpus.carried[rows])
+    columns = corpus.carried[rows].T
+    carried = np.stack([np.bincount(period[rows], weights=column, minlength=periods) for column in columns], axis=1)
     texts = np.bincount(period[rows], minlength=periods)
     known = np.flatnonzero(texts)
     gaps = periods - len(known)
@@ -229,12 +229,11 @@ def _residuals(series: Floats) -> Floats:
 
 def _block_orders(length: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Orders of time (count, length): blocks of about the cube root of the length, cut anew each time and shuffled."""
-    blocks = -(-length // round(length ** (1 / 3)))
-    orders = np.empty((count, length), np.int64)
-    for row in orders:
-        cut = np.array_split(np.roll(np.arange(length), int(rng.integers(length))), blocks)
-        row[:] = np.concatenate([cut[i] for i in rng.permutation(blocks)])
-    return orders
+    size = round(length ** (1 / 3))
+    block = np.arange(length) // size
+    rank = rng.random((count, int(block[-1]) + 1)).argsort(axis=1)
+    order = rank[:, block].argsort(axis=1, kind="stable")
+    return np.asarray((order + rng.integers(length, size=(count, 1))) % length)
 
 
 def _correlations(x: Floats, y: Floats, lags: npt.NDArray[np.int64], orders: npt.NDArray[np.int64]) -> Floats:
@@ -258,11 +257,14 @@ def _peak(label: str, lags: npt.NDArray[np.int64], row: Floats, largest: Floats,
 
 
 def _naive(first: Floats, second: Floats, lags: npt.NDArray[np.int64]) -> float:
-    from scipy.stats import pearsonr
+    from scipy.stats import t
 
-    found = []
+    length, steps = len(first), np.abs(lags)
+    strength = []
     for lag in lags.tolist():
-        x, y = (first[: len(first) - lag], second[lag:]) if lag >= 0 else (first[-lag:], second[:lag])
-        if np.ptp(x) > 0 and np.ptp(y) > 0:
-            found.append(float(pearsonr(x, y).pvalue))
-    return min(found, default=1.0)
+        x, y = (first[: length - lag], second[lag:]) if lag >= 0 else (first[-lag:], second[:lag])
+        x, y = x - x.mean(), y - y.mean()
+        strength.append(abs(float(x @ y)) / max(float(np.sqrt((x @ x) * (y @ y))), 1e-12))
+    r = np.array(strength).clip(max=1 - 1e-12)
+    free = length - steps - 2
+    return float((2 * t.sf(r * np.sqrt(free / (1 - r**2)), free)).min())
