@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 import tiny
 
 import fimi_nlp as fn
-from fimi_nlp.data import Corpus, Passage
+from fimi_nlp.data import Corpus
 from fimi_nlp.data.public import read_task
 from fimi_nlp.errors import CorpusError, InputError
 from fimi_nlp.evaluation.public import icm, samples_f1, task_scores
@@ -156,8 +156,7 @@ def test_cards_paragraphs_are_read_and_scored(tmp_path: Path) -> None:
 def test_one_command_trains_on_a_task_and_gives_its_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     monkeypatch.syspath_prepend(str(TRAINING))
-    import public_task
-
+    public_task: Any = importlib.import_module("public_task")
     from fimi_nlp.training import Recipe
 
     sentences = {"1_3": "snow fell so nothing is warming", "2_1": "it is the sun and its cycles", "0_0": tiny.PLAIN[0]}
@@ -179,7 +178,6 @@ def test_one_command_trains_on_a_task_and_gives_its_metric(tmp_path: Path, monke
     assert {passage.split for passage in corpus} == {"train", "dev", "report"}
     scores = public_task.run("cards", recipe, corpus, tmp_path / "out", tmp_path / "run")
     assert scores["accuracy"] > 0.6
-    assert "public_task" in sys.modules
 
 
 @pytest.mark.parametrize("task", SCHEMAS)
@@ -189,4 +187,3 @@ def test_the_recipe_of_a_task_is_valid(task: str) -> None:
 
     recipe = Recipe.from_toml(TRAINING / "recipes" / f"{task}.toml")
     assert fn.LabelSchema.from_toml(recipe.data.schema) == schema(task)
-    assert Passage("a", "b").narratives is None

@@ -104,3 +104,24 @@ def test_a_space_is_read_from_toml(tmp_path: Path) -> None:
     path.write_text('[search]\nspace = "all"\n')
     with pytest.raises(RecipeError, match="must be a table"):
         Recipe.from_toml(path)
+
+
+def test_the_command_searches_and_then_trains_with_the_best(encoder: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from fimi_nlp.cli import app
+
+    path = tmp_path / "recipe.toml"
+    tiny.write_corpus(tmp_path / "c.jsonl")
+    path.write_text(
+        f'[model]\nname = "found"\nencoder = "{encoder}"\n[data]\ncorpus = ["c.jsonl"]\n'
+        "[training]\nepochs = 2\nbatch_size = 8\nlearning_rate = 3e-3\naverage = 0.0\n[export]\nparity_texts = 8\n"
+        '[search.space]\n"training.token_masking" = { choices = [0.05] }\n'
+    )
+    options = ["--search", "1", "--out", str(tmp_path / "out"), "--run", str(tmp_path / "run")]
+    result = CliRunner().invoke(app, ["train", str(path), *options])
+    assert result.exit_code == 0, result.output
+    assert "| 0 | complete |" in result.output
+    assert (tmp_path / "run" / "search" / "search.png").is_file()
+    config = fn.Bundle.read(tmp_path / "out").config
+    assert config["training"]["recipe"]["training"]["token_masking"] == 0.05

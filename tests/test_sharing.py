@@ -69,7 +69,7 @@ def test_a_push_makes_a_private_repository_and_sends_the_bundle_alone(
         def create_repo(self, repo_id: str, **options: Any) -> Any:
             calls["create"] = {"repo_id": repo_id, **options}
 
-        def upload_folder(self, **options: Any) -> Any:  # type: ignore[override]
+        def upload_folder(self, **options: Any) -> Any:
             calls["upload"] = options
             return type("Commit", (), {"commit_url": "https://example.org/commit"})
 
@@ -120,7 +120,7 @@ def test_transformers_loads_the_checkpoint_by_itself(checkpoint: tuple[Path, Pat
     model = AutoModelForSequenceClassification.from_pretrained(folder)
     assert type(model).__module__.startswith("transformers.")
     assert (folder / "model.safetensors").is_file()
-    classify = pipeline("text-classification", model=str(folder), top_k=None, truncation=True)
+    classify: Any = pipeline("text-classification", model=str(folder), top_k=None, truncation=True)
     texts = [row["text"] for row in tiny.passages()]
     answers = [{row["label"]: row["score"] for row in rows} for rows in classify(texts)]
     labels = fn.LabelSchema.default().narrative_labels
