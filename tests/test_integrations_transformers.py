@@ -13,6 +13,8 @@ from fimi_nlp.errors import InputError, InputTypeError
 from fimi_nlp.integrations.transformers import as_pipeline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import fimi_nlp as fn
 
 UNSET = object()
@@ -21,17 +23,19 @@ UNSET = object()
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory, tagger: fn.Tagger) -> Any:
     """Makes pipelines of transformers with the same labels."""
-    from transformers import AutoTokenizer, BertForSequenceClassification, pipeline
+    import transformers
+
+    library: Any = transformers
 
     folder = write_encoder(tmp_path_factory.mktemp("bert") / "encoder")
     labels = dict(enumerate(tagger.schema.narrative_labels))
-    model = BertForSequenceClassification.from_pretrained(
+    model = library.BertForSequenceClassification.from_pretrained(
         folder, num_labels=len(labels), id2label=labels, problem_type="multi_label_classification"
     )
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = library.AutoTokenizer.from_pretrained(folder)
 
     def make(**options: Any) -> Any:
-        return pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu", **options)
+        return library.pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu", **options)
 
     return make
 
@@ -49,12 +53,13 @@ def shape(found: Any) -> Any:
 
 def key_dataset(texts: list[str]) -> Any:
     from datasets import Dataset
-    from transformers.pipelines.pt_utils import KeyDataset
+    from transformers.pipelines import pt_utils
 
-    return KeyDataset(Dataset.from_dict({"text": texts}), "text")
+    library: Any = pt_utils
+    return library.KeyDataset(Dataset.from_dict({"text": texts}), "text")
 
 
-INPUTS = {
+INPUTS: dict[str, Callable[[], Any]] = {
     "text": lambda: CLAIM,
     "list": lambda: [CLAIM, EVENT],
     "list of one": lambda: [CLAIM],
@@ -81,7 +86,7 @@ def test_shapes_are_those_of_transformers(
 
 def test_an_empty_list(real: Any, tagger: fn.Tagger) -> None:
     assert as_pipeline(tagger)([]) == []
-    assert list(as_pipeline(tagger)(text for text in ())) == []
+    assert list(as_pipeline(tagger)(iter([]))) == []
 
 
 def test_scores_are_the_calibrated_probabilities(tagger: fn.Tagger) -> None:

@@ -98,8 +98,8 @@ class TextClassification:
         return list(found) if isinstance(inputs, list) else found
 
     def _shape(self, tag: Tag, top_k: int | str | None) -> Any:
-        scores = [{"label": label, "score": tag.scores.get(label, 0.0)} for label in self.labels]
-        scores.sort(key=lambda entry: -float(entry["score"]))
+        ranked = sorted(self.labels, key=lambda label: -tag.scores.get(label, 0.0))
+        scores = [{"label": label, "score": tag.scores.get(label, 0.0)} for label in ranked]
         if top_k == "":
             return scores[0]
         return scores if top_k is None else scores[: int(top_k)]
@@ -141,7 +141,8 @@ def _text(item: Any) -> Any:
     return item["text"]
 
 
-def _checked(top_k: object) -> int | str | None:
+def _checked(top_k: Any) -> int | str | None:
     if top_k is None or top_k == "" or (isinstance(top_k, int) and top_k > 0):
-        return top_k  # type: ignore[return-value]
+        checked: int | str | None = top_k
+        return checked
     raise InputError(f"top_k is {top_k!r}.", remedy="Give a positive number, or None for every label.")
