@@ -19,6 +19,8 @@ from fimi_nlp.types import Mode
 FORMAT = "fimi-nlp-bundle"
 VERSION = 1
 CONFIG, MODEL, TOKENIZER, CARD, METRICS = "config.json", "model.onnx", "tokenizer.json", "README.md", "metrics.json"
+#: The weights of the first stage, in bundles that have one.
+GATE = "gate.npy"
 DEFAULT = "minilm-en"
 
 
@@ -274,7 +276,7 @@ def _download(name: str, revision: str | None) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        files = [CONFIG, MODEL, TOKENIZER, CARD, METRICS]
+        files = [CONFIG, MODEL, TOKENIZER, CARD, METRICS, GATE]
         return Path(snapshot_download(name, revision=revision, allow_patterns=files))
     except Exception as error:
         raise BundleError(

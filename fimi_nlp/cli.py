@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from fimi_nlp import cli_converge, cli_evaluate, cli_explain, cli_rebuild, cli_sharing, cli_training
+from fimi_nlp import cli_converge, cli_evaluate, cli_explain, cli_gate, cli_rebuild, cli_sharing, cli_training
 from fimi_nlp._cli import (
     CODES,
     FAILED,
@@ -39,7 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 cli_rebuild.register(data_app)
-for commands in (cli_explain, cli_evaluate, cli_training, cli_sharing, cli_converge):
+for commands in (cli_explain, cli_evaluate, cli_training, cli_sharing, cli_gate, cli_converge):
     commands.register(app)
 
 
@@ -62,6 +62,9 @@ def tag(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted --resume run stopped.")] = False,
     threads: Annotated[Optional[int], typer.Option(help="Threads of the model. Default: all cores.", min=1)] = None,  # noqa: UP045
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Let texts go that a quick look finds nothing in (reason SKIPPED).")
+    ] = False,
 ) -> None:
     """Tag texts, given as arguments, in a file or on standard input.
 
@@ -77,7 +80,7 @@ def tag(
         if sys.stdin is None or sys.stdin.isatty():
             raise typer.BadParameter("give a text, or a file with --input FILE.")
         source = "-"
-    tagger = load(model, revision=revision, mode=mode, threads=threads)
+    tagger = load(model, revision=revision, mode=mode, threads=threads, fast=fast)
     if texts:
         _tag_arguments(tagger, texts, target, output_format)
         return

@@ -240,7 +240,7 @@ class Occlusion:
     """
 
     def __init__(self, tagger: Tagger, text: str, spans: Sequence[tuple[int, int]], replacement: Replacement) -> None:
-        encoding, cuts = tagger._cut_tokens(text)
+        encoding, cuts = tagger._reader.cut(text)
         ids = np.array(encoding.ids, np.int64)
         offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
         self.windows = [_Window(ids[a:b], offsets[a:b], span) for (a, b), span in zip(cuts, spans, strict=True)]
@@ -329,7 +329,7 @@ def explain(
             f"Unknown replacement {replacement!r}.", remedy=did_you_mean(str(replacement), ["mask", "delete"])
         )
     _check_labels(tagger, labels)
-    prepared = tagger._prepare(text)
+    prepared = tagger._reader.prepare(text)
     if not prepared.ids:
         tag = Tag(reason=prepared.reason, language=prepared.language, model=tagger.bundle.name)
         return Explanation(text, tag, (), dict(tagger.thresholds), {}, {}, {}, None)
@@ -383,7 +383,7 @@ def _log_odds(p: float) -> float:
 
 def _mask(tagger: Tagger) -> int | None:
     """The id of the mask token; ``None`` (delete instead) where the model's tokenizer has none."""
-    found = (tagger._tokenizer.token_to_id(token) for token in _MASKS)
+    found = (tagger._reader.tokenizer.token_to_id(token) for token in _MASKS)
     return next((number for number in found if number is not None), None)
 
 

@@ -6,14 +6,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fimi_nlp.bundle import CARD, CONFIG, METRICS, MODEL, TOKENIZER, Bundle, find
+from fimi_nlp.bundle import CARD, CONFIG, GATE, METRICS, MODEL, TOKENIZER, Bundle, find
 from fimi_nlp.errors import ExportError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: The files of a bundle; nothing else in its folder is handed on.
-FILES = (CONFIG, MODEL, TOKENIZER, CARD, METRICS)
+FILES = (CONFIG, MODEL, TOKENIZER, CARD, METRICS, GATE)
 
 
 class Upload(NamedTuple):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sized
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fimi_nlp._arguments import check_mode, check_thresholds, not_a_text
 from fimi_nlp.bundle import Bundle, find
 from fimi_nlp.decision import Decider, calibrate
-from fimi_nlp.errors import BundleError, InputTypeError
-from fimi_nlp.language import identify
+from fimi_nlp.errors import InputTypeError
+from fimi_nlp.gate import Sieve
+from fimi_nlp.reader import Reader
 from fimi_nlp.runtime import Runtime
-from fimi_nlp.text import any_word, normalise, sentences, windows
 from fimi_nlp.types import Mode, Reason, Tag
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
-    from tokenizers import Encoding
 
     from fimi_nlp.columns import MapFunction
     from fimi_nlp.explain import Explanation, Replacement
+    from fimi_nlp.reader import Prepared
     from fimi_nlp.runtime import Pending
     from fimi_nlp.schema import LabelSchema
 
@@ -34,15 +34,6 @@ if TYPE_CHECKING:
 LOOKAHEAD = 256
 #: Long texts end a chunk early, so that memory stays bounded.
 MAX_WINDOWS = 4 * LOOKAHEAD
-
-
-class _Prepared(NamedTuple):
-    """A text cut into windows; with no windows, `reason` says why."""
-
-    ids: list[list[int]]
-    spans: list[tuple[int, int]]
-    language: str
-    reason: Reason
 
 
 class Tagger:
@@ -58,6 +49,8 @@ class Tagger:
         Thresholds of your own for some narratives; the others keep the mode's.
     threads : int, optional
         Threads of one call; all cores by default.
+    fast : bool
+        Let texts go that a quick look finds nothing in; see `load`.
 
     Notes
     -----
@@ -71,28 +64,23 @@ class Tagger:
         mode: Mode | str = Mode.BALANCED,
         thresholds: Mapping[str, float] | None = None,
         threads: int | None = None,
+        fast: bool = False,
     ) -> None:
-        from tokenizers import Tokenizer
-
         self.bundle = bundle
-        self.mode = check_mode(mode)
+        self.mode, self.fast = check_mode(mode), fast
         self.thresholds = check_thresholds(bundle, self.mode, thresholds or {})
-        try:
-            self._tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
-        except Exception as error:
-            raise BundleError(f"{bundle.tokenizer_path}: cannot be read: {error}") from error
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self._sieve = Sieve(bundle, self.mode, self.thresholds) if fast else None
+        self._reader = Reader(bundle)
         self._runtime = Runtime(bundle, threads=threads)
         self._threads = threads
         self._decider = Decider(bundle.schema, bundle.calibration, self.thresholds, bundle.name)
 
     def __repr__(self) -> str:
-        return f"Tagger({self.bundle.name!r}, mode={self.mode.value!r})"
+        return f"Tagger({self.bundle.name!r}, mode={self.mode.value!r}{', fast=True' if self.fast else ''})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy for another process loads the bundle again: sessions do not travel.
-        return _restore, (str(self.bundle.folder), self.mode.value, self.thresholds, self._threads)
+        return _restore, (str(self.bundle.folder), self.mode.value, self.thresholds, self._threads, self.fast)
 
     def __deepcopy__(self, memo: object) -> Tagger:
         # Nothing in a tagger changes, so that a copy is itself: scikit-learn copies parameters for every fold.
@@ -195,7 +183,7 @@ class Tagger:
         """
         if isinstance(texts, (str, bytes)):
             raise InputTypeError("embed() takes an iterable of texts, not a single one.", remedy="Use embed([text]).")
-        blocks = [self._embed_chunk(chunk) for chunk in self._chunks(texts, gate=False)]
+        blocks = [self._embed_chunk(chunk) for chunk in self._chunks(texts, any_language=True)]
         return np.concatenate(blocks) if blocks else np.empty((0, self._runtime.dimensions), np.float32)
 
     def as_map_fn(self, text_column: str = "text", columns: Sequence[str] | None = None) -> MapFunction:
@@ -244,7 +232,7 @@ class Tagger:
         return explain(self, text, labels, replacement=replacement)
 
     def _stream(self, texts: Iterable[str]) -> Iterator[Tag]:
-        waiting: deque[tuple[list[_Prepared], Pending]] = deque()
+        waiting: deque[tuple[list[Prepared], Pending]] = deque()
         try:
             for chunk in self._chunks(texts):
                 waiting.append((chunk, self._start(chunk)))
@@ -256,13 +244,13 @@ class Tagger:
             for _, pending in waiting:
                 pending.cancel()
 
-    def _chunks(self, texts: Iterable[str], *, gate: bool = True) -> Iterator[list[_Prepared]]:
-        chunk: list[_Prepared] = []
+    def _chunks(self, texts: Iterable[str], *, any_language: bool = False) -> Iterator[list[Prepared]]:
+        chunk: list[Prepared] = []
         pending = 0
         for index, text in enumerate(texts):
             if not isinstance(text, str):
                 raise not_a_text(text, f"text {index}")
-            chunk.append(self._prepare(text, gate=gate))
+            chunk.append(self._prepare(text, any_language=any_language))
             pending += len(chunk[-1].ids)
             if len(chunk) >= LOOKAHEAD or pending >= MAX_WINDOWS:
                 yield chunk
@@ -270,50 +258,25 @@ class Tagger:
         if chunk:
             yield chunk
 
-    def _prepare(self, text: str, *, gate: bool = True) -> _Prepared:
-        if not text.strip():
-            return _Prepared([], [], "und", Reason.EMPTY)
-        plain = normalise(text)
-        if not any_word(plain.replace("@user", " ")[:100_000]):
-            return _Prepared([], [], "und", Reason.NO_WORDS)
-        language = identify(plain, self.schema.language) if gate else None
-        if language and not language.accepted:
-            return _Prepared([], [], language.code, Reason.LANGUAGE)
-        ids, spans = self._cut(plain)
-        return _Prepared(ids, spans, language.code if language else "und", Reason.OK if ids else Reason.NO_WORDS)
+    def _prepare(self, text: str, *, any_language: bool = False) -> Prepared:
+        prepared = self._reader.prepare(text, any_language=any_language)
+        return prepared if self._sieve is None or any_language else self._sieve(prepared)
 
-    def _cut(self, plain: str) -> tuple[list[list[int]], list[tuple[int, int]]]:
-        encoding, cuts = self._cut_tokens(plain)
-        ids, offsets = encoding.ids, encoding.offsets
-        if len(cuts) < 2:
-            return [ids] * len(cuts), [_trim(plain, 0, len(plain))] * len(cuts)
-        # The first and the last window reach to the ends of the text, so that the spans leave nothing out.
-        spans = [
-            _trim(plain, offsets[a][0] if a else 0, offsets[b][0] if b < len(ids) else len(plain)) for a, b in cuts
-        ]
-        return [ids[a:b] for a, b in cuts], spans
-
-    def _cut_tokens(self, plain: str) -> tuple[Encoding, list[tuple[int, int]]]:
-        """The tokens of a text, and where each window of them starts and ends."""
-        encoding = self._tokenizer.encode(plain, add_special_tokens=False)
-        size, tokens = len(encoding), self.bundle.tokens
-        if size <= tokens.limit:
-            return encoding, [(0, size)] if size else []
-        offsets = encoding.offsets
-        starts = np.searchsorted([start for start, _ in offsets], [start for start, _ in sentences(plain)]).tolist()
-        return encoding, windows(starts, size, limit=tokens.limit, size=tokens.window)
-
-    def _start(self, chunk: Sequence[_Prepared]) -> Pending:
+    def _start(self, chunk: Sequence[Prepared]) -> Pending:
         return self._runtime.start([window for item in chunk for window in item.ids])
 
-    def _decide(self, chunk: Sequence[_Prepared], pending: Pending) -> Iterator[Tag]:
+    def _decide(self, chunk: Sequence[Prepared], pending: Pending) -> Iterator[Tag]:
         read = [(item.spans, item.language) for item in chunk if item.ids]
         heads = calibrate(pending.result().logits, self.schema, self.bundle.calibration)
         tags = iter(self._decider.tags(heads, read))
         for item in chunk:
-            yield next(tags) if item.ids else Tag(reason=item.reason, language=item.language, model=self.bundle.name)
+            yield next(tags) if item.ids else self._unread(item)
 
-    def _embed_chunk(self, chunk: Sequence[_Prepared]) -> npt.NDArray[np.float32]:
+    def _unread(self, item: Prepared) -> Tag:
+        sure = self._sieve.confidence if self._sieve and item.reason is Reason.SKIPPED else 0.0
+        return Tag(reason=item.reason, language=item.language, confidence=sure, model=self.bundle.name)
+
+    def _embed_chunk(self, chunk: Sequence[Prepared]) -> npt.NDArray[np.float32]:
         rows = iter(self._start(chunk).result().embeddings)
         out = np.zeros((len(chunk), self._runtime.dimensions), np.float32)
         for index, item in enumerate(chunk):
@@ -330,6 +293,7 @@ def load(
     mode: Mode | str = Mode.BALANCED,
     thresholds: Mapping[str, float] | None = None,
     threads: int | None = None,
+    fast: bool = False,
 ) -> Tagger:
     """Load a tagger.
 
@@ -345,13 +309,18 @@ def load(
         Thresholds of your own for some narratives, in [0, 1].
     threads : int, optional
         Threads of one call; all cores by default.
+    fast : bool
+        Let a quick look at the words decide whether the model reads a text at all. Texts that are let go get no
+        narratives, the reason ``SKIPPED``, and as `Tag.confidence` the share of such texts in which there is none;
+        all others, and texts of several windows, get the tag that they get without it. How many are let go depends on the texts, and what is lost
+        stands in the bundle's card; the bundle needs a first stage (``fimi-nlp gate``).
 
     Raises
     ------
     BundleError
-        There is no such model, or it fails its checks.
+        There is no such model, it fails its checks, or `fast` is asked of one without a first stage.
     InputError
-        Unknown mode, or a threshold for an unknown narrative.
+        Unknown mode, a threshold for an unknown narrative, or with `fast` one below the mode's.
 
     Examples
     --------
@@ -361,15 +330,8 @@ def load(
     'EMPTY'
     """
     bundle = Bundle.read(find(model, revision=revision))
-    return Tagger(bundle, mode=mode, thresholds=thresholds, threads=threads)
+    return Tagger(bundle, mode=mode, thresholds=thresholds, threads=threads, fast=fast)
 
 
-def _restore(folder: str, mode: str, thresholds: dict[str, float], threads: int | None) -> Tagger:
-    return load(folder, mode=mode, thresholds=thresholds, threads=threads)
-
-
-def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without white space at its ends."""
-    part = text[start:end]
-    start += len(part) - len(part.lstrip())
-    return start, max(start, start + len(part.strip()))
+def _restore(folder: str, mode: str, thresholds: dict[str, float], threads: int | None, fast: bool) -> Tagger:
+    return load(folder, mode=mode, thresholds=thresholds, threads=threads, fast=fast)

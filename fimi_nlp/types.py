@@ -31,6 +31,8 @@ class Reason(str, Enum):
     EMPTY = "EMPTY"
     #: The text has no words, only digits, symbols, emoji, links or handles. Nothing is named.
     NO_WORDS = "NO_WORDS"
+    #: The first stage of `load(..., fast=True)` let the text go, and the model has not read it. Nothing is named.
+    SKIPPED = "SKIPPED"
     #: There is no text: the cell of a table is null. Nothing is named.
     MISSING = "MISSING"
 
@@ -91,7 +93,7 @@ class Tag:
         Whose register the text resembles; ``None`` where the tagger abstains. Content alignment is not attribution.
     confidence : float
         Calibrated chance that the narratives named are right; with none named, that there is none. 0 where the text
-        was not read (see `reason`).
+        was not read (see `reason`); with the reason ``SKIPPED``, the share of such texts without a narrative.
     scores : mapping of str to float
         The calibrated probability of every narrative, stance (given that a narrative is carried) and origin; empty
         where the text was not read.
