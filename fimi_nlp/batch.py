@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -43,12 +44,20 @@ class Summary:
         Records set aside.
     with_narratives : int
         Records tagged by this call that carry at least one narrative.
+    seconds : float
+        Wall-clock time of this call, reading and writing with it.
     """
 
     tagged: int
     resumed: int
     rejected: int
     with_narratives: int
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Records that this call tagged in a second."""
+        return self.tagged / self.seconds if self.seconds else 0.0
 
 
 def merge(record: Mapping[str, Any], tag: Tag, identifier: object) -> dict[str, Any]:
@@ -156,6 +165,7 @@ def tag_file(
     InputError
         A file cannot be read or written; an earlier output stays as it was.
     """
+    started = time.perf_counter()
     _refuse_same_file(source, target)
     aside = _Rejects(Path(rejects) if rejects else rejects_of(target))
     shape = flatten if is_table(target, target_format) else dict
@@ -179,7 +189,7 @@ def tag_file(
             tagged += 1
             with_narratives += bool(tag.narratives)
             advance(done + tagged)
-    return Summary(tagged, done, aside.count, with_narratives)
+    return Summary(tagged, done, aside.count, with_narratives, time.perf_counter() - started)
 
 
 def rejects_of(target: str | Path) -> Path | None:

@@ -191,19 +191,14 @@ def _tag_file(tagger: Tagger, source: str, target: str, **options: Any) -> Summa
 
     if target == "-" or not sys.stderr.isatty():
         return tag_file(tagger, source, target, **options)
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from fimi_nlp.display import text_progress
 
-    columns = (SpinnerColumn(), TextColumn("{task.completed} texts, {task.speed:.0f}/s"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=None)
-        # The speed is unknown before the first update; rich cannot format that.
-        progress.update(task, completed=0)
-        return tag_file(tagger, source, target, advance=lambda n: progress.update(task, completed=n), **options)
+    with text_progress() as advance:
+        return tag_file(tagger, source, target, advance=advance, **options)
 
 
 def _report(summary: Summary, rejects: str) -> None:
-    parts = [f"{summary.tagged} texts tagged, {summary.with_narratives} with narratives"]
+    parts = [f"{summary.tagged} texts tagged, {summary.with_narratives} with narratives, {summary.rate:.0f} a second"]
     if summary.resumed:
         parts.append(f"{summary.resumed} were there already")
     if summary.rejected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -12,7 +13,7 @@ from rich.text import Text
 from fimi_nlp.types import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import RenderableType
 
@@ -80,3 +81,20 @@ def _confidence(tag: Tag) -> Text:
     if tag.reason is not Reason.OK:
         text.append(f"\n{REASONS[tag.reason]}", style="yellow")
     return text
+
+
+@contextmanager
+def text_progress() -> Iterator[Callable[[int], None]]:
+    """Show on standard error how many texts are done, and how many a second; give the function that is told."""
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TimeElapsedColumn
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            # The speed is None until the second update.
+            rate = f", {task.speed:.0f} a second" if task.speed else ""
+            return Text(f"{task.completed:.0f} texts{rate}")
+
+    with Progress(SpinnerColumn(), Rate(), TimeElapsedColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done: progress.update(task, completed=done)

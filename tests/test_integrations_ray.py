@@ -69,6 +69,16 @@ def ids(folder: Path) -> Counter[Any]:
     return Counter(identifier for table in tables for identifier in table["id"].to_pylist())
 
 
+def put_in_place(monkeypatch: pytest.MonkeyPatch, actor: type) -> None:
+    """Have Ray start this class where the integration names its own."""
+    original = ray.data.Dataset.map_batches
+
+    def map_batches(self: ray.data.Dataset, _: type, **options: Any) -> ray.data.Dataset:
+        return original(self, actor, **options)
+
+    monkeypatch.setattr(ray.data.Dataset, "map_batches", map_batches)
+
+
 def posts(folder: Path, files: int = 3) -> Path:
     for number in range(files):
         rows = [{"id": 10 * number + row, "text": text} for row, text in enumerate((CLAIM, EVENT, ""))]
@@ -102,7 +112,7 @@ def test_an_actor_that_dies_loses_nothing(tmp_path: Path, monkeypatch: pytest.Mo
                 os._exit(9)
             return super().__call__(batch)
 
-    monkeypatch.setattr(on_ray, "_TagBatches", Mortal)
+    put_in_place(monkeypatch, Mortal)
     dataset = ray.data.from_items([{"id": number, "text": f"Bus {number} is late."} for number in range(40)])
     tagged = tag_dataset(dataset.repartition(8), columns=["reason"], concurrency=(1, 2), batch_size=5)
     rows = tagged.take_all()
@@ -147,7 +157,7 @@ def test_a_file_whose_actor_dies_is_there_once(tmp_path: Path, monkeypatch: pyte
             die_once("2")  # the result is there, and nobody was told
             return counts
 
-    monkeypatch.setattr(on_ray, "_TagFiles", Mortal)
+    put_in_place(monkeypatch, Mortal)
     assert tag_files(source, out, concurrency=1) == Outcome(files=3, tagged=9, with_narratives=3)
     assert Path(killed, "0").exists()
     assert Path(killed, "2").exists()
