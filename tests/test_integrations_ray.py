@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections import Counter
 from pathlib import Path
@@ -42,7 +43,7 @@ def cluster() -> Iterator[None]:
             include_dashboard=False,
             object_store_memory=80 * 1024**2,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
         )
         progress = ray.data.DataContext.get_current().enable_progress_bars
         ray.data.DataContext.get_current().enable_progress_bars = False
