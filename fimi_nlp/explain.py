@@ -109,9 +109,9 @@ class Explanation:
     """
 
     text: str
-    tag: Tag
+    tag: Tag = field(repr=False)
     labels: tuple[str, ...]
-    thresholds: Mapping[str, float] = field(hash=False)
+    thresholds: Mapping[str, float] = field(repr=False, hash=False)
     _windows: Mapping[str, tuple[Evidence, ...]] = field(repr=False, hash=False)
     _sentences: Mapping[str, tuple[Part, ...]] = field(repr=False, hash=False)
     _words: Mapping[str, tuple[Part, ...]] = field(repr=False, hash=False)

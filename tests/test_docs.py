@@ -38,6 +38,14 @@ def test_readme_python_examples() -> None:
     assert doctest.DocTestRunner(optionflags=OPTIONS).run(test).failed == 0
 
 
+@pytest.mark.parametrize("name", ["convergence.md", "explanations.md"])
+def test_examples_in_the_docs(name: str) -> None:
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / name).read_text(), re.DOTALL)
+    test = doctest.DocTestParser().get_doctest("\n".join(examples), {}, name, None, None)
+    assert len(test.examples) > 5
+    assert doctest.DocTestRunner(optionflags=OPTIONS).run(test).failed == 0
+
+
 def test_readme_file_commands(tmp_path: Path) -> None:
     section = (ROOT / "README.md").read_text().split("## Tag files")[1].split("\n## ")[0]
     commands = re.findall(r"^\$ (.+)$", section, re.MULTILINE)

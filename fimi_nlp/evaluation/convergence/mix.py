@@ -54,7 +54,10 @@ class MixSimilarity:
     starts : ndarray of datetime64[D], shape (T,)
         First day of each period.
     over_time : tuple of Estimate
-        The distance in each period; ``NaN`` where one origin carries nothing.
+        The distance in each period; ``NaN`` where one origin carries nothing. Periods hold fewer texts, so that their
+        distances are larger than that over all.
+    chance_over_time : tuple of float
+        As `chance`, in each period.
     caveat : str
         What to keep in mind.
     """
@@ -67,6 +70,7 @@ class MixSimilarity:
     p_value: float
     starts: npt.NDArray[np.datetime64]
     over_time: tuple[Estimate, ...]
+    chance_over_time: tuple[float, ...]
     caveat: str = field(default=CAVEAT, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,7 +85,8 @@ class MixSimilarity:
             "chance": round(self.chance, 5),
             "p_value": round(self.p_value, 5),
             "over_time": [
-                {"from": str(start), **_plain(part)} for start, part in zip(self.starts, self.over_time, strict=True)
+                {"from": str(start), **_plain(part), "chance": None if np.isnan(chance) else round(chance, 5)}
+                for start, part, chance in zip(self.starts, self.over_time, self.chance_over_time, strict=True)
             ],
             "caveat": self.caveat,
         }
@@ -143,15 +148,21 @@ def mix_similarity(
         for origin, own, total in zip(origins, rows, totals, strict=True)
     }
     by_chance = _permuted(corpus, rows, groups, resamples, seed)
+    parts = [[own[period[own] == t] for own in rows] for t in range(len(starts))]
+    over_time = tuple(within(part)[0] for part in parts)
     return MixSimilarity(
         origins,
         corpus.labels,
         mixes,
         distance,
-        float(np.quantile(by_chance, 0.95)),
+        _bound(by_chance),
         float((1 + (by_chance >= distance.value - 1e-12).sum()) / (1 + len(by_chance))),
         starts,
-        tuple(within([own[period[own] == t] for own in rows])[0] for t in range(len(starts))),
+        over_time,
+        tuple(
+            float("nan") if np.isnan(estimate.value) else _bound(_permuted(corpus, part, groups, resamples, seed))
+            for estimate, part in zip(over_time, parts, strict=True)
+        ),
     )
 
 
@@ -175,6 +186,10 @@ def _mix(counts: npt.NDArray[np.int64], totals: Floats, ci: float) -> tuple[Esti
         Estimate(float(value), float(low), float(high))
         for value, low, high in zip(counts / counts.sum(), *edges, strict=True)
     )
+
+
+def _bound(distances: Floats) -> float:
+    return float(np.quantile(distances, 0.95)) if len(distances) else float("nan")
 
 
 def _permuted(

@@ -51,7 +51,7 @@ def plot_shares(shares: Shares, events: Mapping[str, str] | None = None) -> Figu
 
 
 def plot_mix(mix: MixSimilarity, events: Mapping[str, str] | None = None) -> Figure:
-    """The two mixes side by side, and their distance over time with what chance gives."""
+    """The two mixes side by side, and their distance over time beside what two samples of one mix give."""
     figure, (left, right) = _figure(2, 5.0, 3.2, columns=2)
     height = 0.38
     for number, origin in enumerate(mix.origins):
@@ -64,8 +64,7 @@ def plot_mix(mix: MixSimilarity, events: Mapping[str, str] | None = None) -> Fig
     values = np.array([[part.value, part.low, part.high] for part in mix.over_time])
     right.plot(mix.starts, values[:, 0], color="black", marker="o", ms=3, label="distance")
     right.fill_between(mix.starts, values[:, 1], values[:, 2], color="black", alpha=0.15, lw=0)
-    right.axhline(mix.distance.value, color="black", lw=0.8, label="over all")
-    right.axhline(mix.chance, color="tab:gray", ls=":", label="95 % by chance, over all")
+    right.plot(mix.starts, mix.chance_over_time, color="tab:gray", ls=":", label="one mix: below this in 95 %")
     right.set_ylim(0.0, 1.0)
     right.set_ylabel("Jensen-Shannon distance", fontsize=8)
     right.tick_params(axis="x", labelrotation=30)
@@ -82,6 +81,7 @@ def plot_lags(lags: LeadLag) -> Figure:
         axis.axhline(0.0, color="black", lw=0.6)
         colours = [COLOURS[0] if abs(value) > lags.bound else "tab:gray" for value in row]
         axis.bar(lags.lags, row, color=colours, width=0.6)
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.set_title(f"{_text(label)}, p = {peak.p_value:.3f}", fontsize=9, loc="left")
         axis.set_ylim(-1.0, 1.0)
     first, second = map(_text, lags.origins)
