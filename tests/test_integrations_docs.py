@@ -12,13 +12,14 @@ import pytest
 
 import fimi_nlp.integrations.spacy  # noqa: F401  (the entry point, where the package is not installed anew)
 
-PAGE = Path(__file__).parent.parent / "docs" / "integrations.md"
+DOCS = Path(__file__).parent.parent / "docs"
 
 
-def test_the_examples_of_the_page_run() -> None:
-    examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    test = doctest.DocTestParser().get_doctest("\n".join(examples), {}, PAGE.name, None, None)
-    assert len(test.examples) > 40
+@pytest.mark.parametrize(("page", "least"), [("integrations.md", 41), ("scale.md", 7)])
+def test_the_examples_of_the_page_run(page: str, least: int) -> None:
+    examples = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    test = doctest.DocTestParser().get_doctest("\n".join(examples), {}, page, None, None)
+    assert len(test.examples) >= least
     assert doctest.DocTestRunner().run(test).failed == 0
 
 
@@ -30,6 +31,7 @@ def test_the_examples_of_the_page_run() -> None:
         ("pandas", "pandas", "pandas"),
         ("polars", "polars", "polars"),
         ("arrow", "pyarrow", "parquet"),
+        ("ray", "ray", "ray"),
     ],
 )
 def test_a_missing_extra_names_the_command(module: str, library: str, extra: str) -> None:

@@ -8,6 +8,7 @@ Nothing is imported here: each module is imported by name, and checks for its ex
 ``fimi_nlp.integrations.pandas``        the accessor ``frame.fimi``; extra ``pandas``
 ``fimi_nlp.integrations.polars``        the namespace ``expression.fimi``; extra ``polars``
 ``fimi_nlp.integrations.arrow``         `tag_table`; extra ``parquet``
+``fimi_nlp.integrations.ray``           `tag_dataset`, `tag_files`; extra ``ray``
 ``fimi_nlp.integrations.transformers``  `as_pipeline`; no extra
 ======================================  ================================================================
 
