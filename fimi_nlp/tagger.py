@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from fimi_nlp.columns import MapFunction
-    from fimi_nlp.explain import Explanation, Replacement
+    from fimi_nlp.explain import Explanation
+    from fimi_nlp.occlusion import Replacement
     from fimi_nlp.reader import Prepared
     from fimi_nlp.runtime import Pending
     from fimi_nlp.schema import LabelSchema
