@@ -37,6 +37,7 @@ TEXTS = [CLAIM, None, EVENT, "", "12345 !!!", "Das Treffen findet am Dienstag in
 def cluster() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_agent_register_timeout_ms", "120000")  # for machines that are busy
         ray.init(
             address="local",
             num_cpus=2,

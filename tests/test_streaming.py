@@ -64,7 +64,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     def peak(count: int) -> float:
         # Without words, so that the model has no part in it, and long, so that a file held in memory would show.
         source = write(tmp_path / f"{count}.jsonl", count, "{} " + "12345 " * 300)
-        command = [sys.executable, "-c", between, *COMMAND, "-i", source, "-o", tmp_path / "out.jsonl"]
+        command = [sys.executable, "-c", between, *COMMAND, "-i", str(source), "-o", str(tmp_path / "out.jsonl")]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
         code, size = map(int, done.stdout.split())
         assert code == 3
@@ -77,7 +77,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_a_run_that_is_killed_goes_on_with_nothing_lost_or_doubled(tmp_path: Path) -> None:
     source, out, partial = write(tmp_path / "in.jsonl", 900), tmp_path / "out.jsonl", tmp_path / "out.jsonl.partial"
-    command = [*COMMAND, "-i", source, "-o", out, "--resume"]
+    command = [*COMMAND, "-i", str(source), "-o", str(out), "--resume"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (partial.exists() and partial.stat().st_size) and time.monotonic() < deadline:
@@ -108,7 +108,7 @@ def test_a_terminal_is_told_how_many_and_how_fast(tmp_path: Path) -> None:
     source = write(tmp_path / "in.jsonl", 300)
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, "-i", source, "-o", tmp_path / "out.jsonl"],
+        [*COMMAND, "-i", str(source), "-o", str(tmp_path / "out.jsonl")],
         stdin=follower,
         stdout=follower,
         stderr=follower,
