@@ -79,6 +79,7 @@ def existing(filesystem: pafs.FileSystem, folder: str) -> set[str]:
 
 
 def publish(local: Path, filesystem: pafs.FileSystem, target: str) -> None:
+    """Copy a file to where it belongs, under a name that it only gets when it is whole."""
     folder, name = posixpath.split(target)
     filesystem.create_dir(folder, recursive=True)
     temporary = posixpath.join(folder, f".{name}.{secrets.token_hex(4)}{_TEMPORARY}")
