@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 from fimi_nlp.cli import app
 from fimi_nlp.display import plain
 from fimi_nlp.errors import InputError, InputTypeError
-from fimi_nlp.explain import Explanation, Part
+from fimi_nlp.explain import Explanation
+from fimi_nlp.occlusion import Part
 
 if TYPE_CHECKING:
     from pathlib import Path

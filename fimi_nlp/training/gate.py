@@ -176,7 +176,11 @@ def _fit(answers: _Answers, vocabulary: int) -> Gate:
 
 def _mode(scores: Floats, answers: _Answers, clean: Floats, mode: Mode, recall: float) -> dict[str, float]:
     """Threshold, and the share of texts let go that carry nothing (`clean`: 1, 0, or NaN where nobody has said)."""
-    flagged = np.sort(scores[answers.margins[mode] >= 0])
+    named = answers.margins[mode] >= 0
+    if mode is Mode.HIGH_PRECISION and named.sum() < 1 / (1 - recall):
+        # Too few to tell: what this mode names, `balanced` names too, and its threshold is the more cautious one.
+        named = answers.margins[Mode.BALANCED] >= 0
+    flagged = np.sort(scores[named])
     if len(flagged) < 1 / (1 - recall):
         raise InputError(
             f"The calibration split has {len(flagged)} texts for which the model names a narrative in mode"
