@@ -21,13 +21,13 @@ from typer.testing import CliRunner
 from fimi_nlp.cli import app
 from fimi_nlp.display import plain
 from fimi_nlp.errors import InputError, InputTypeError
-from fimi_nlp.explain import Explanation
 from fimi_nlp.occlusion import Part
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import fimi_nlp as fn
+    from fimi_nlp.explain import Explanation
 
 LABEL = "nato_alliances"
 TEXT = f"The weather was fine on Sunday. {CLAIM} The café serves soup."
