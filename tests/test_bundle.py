@@ -14,7 +14,7 @@ from fimi_nlp.errors import BundleError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-from typing import Any
+    from typing import Any
 
 
 def test_the_bundled_model_is_complete() -> None:
@@ -22,6 +22,7 @@ def test_the_bundled_model_is_complete() -> None:
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md",
         "config.json",
+        "gate.npy",
         "metrics.json",
         "model.onnx",
         "tokenizer.json",

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from fimi_nlp.evaluation import Report, ShortcutReport, SuiteReport
 
 
+#: Heading of the section that `first_stage` writes; it ends the card.
+FIRST_STAGE = "## First stage"
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What was measured of a bundle through the public API.
@@ -196,6 +200,22 @@ def _masked(reports: Mapping[str, ShortcutReport]) -> str:
         " `fimi-nlp evaluate MODEL PASSAGES.jsonl --split SPLIT --shortcuts`."
     ]
     return "\n\n".join(parts + [f"### Split `{name}`\n\n{report.to_markdown()}" for name, report in reports.items()])
+
+
+def first_stage(figures: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
+    """The section on the first stage: split to mode to figures, as `fimi_nlp.training.gate.fit_gate` gives them."""
+    head = "| split | mode | texts | read by the model | named by the model | of these let go |\n"
+    head += "| --- | --- | ---: | ---: | ---: | ---: |\n"
+    rows = "".join(
+        f"| `{split}` | `{mode}` | {row['texts']} | {row['read']} | {row['flagged']} | {row['lost']} |\n"
+        for split, modes in figures.items()
+        for mode, row in modes.items()
+    )
+    return (
+        f"{FIRST_STAGE}\n\nWith `fast=True` a linear model on word pieces decides which texts the model reads; it names"
+        " nothing itself. These passages were drawn for their topic, so that most of them are read."
+        f" Its thresholds were set on the first split.\n\n{head}{rows}"
+    )
 
 
 def _thresholds(bundle: Bundle) -> str:

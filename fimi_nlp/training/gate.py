@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fimi_nlp.bundle import CONFIG, GATE, METRICS, Bundle, find, sha256
+from fimi_nlp.bundle import CARD, CONFIG, GATE, METRICS, Bundle, find, sha256
 from fimi_nlp.errors import InputError
 from fimi_nlp.gate import KEY, Gate, features
 from fimi_nlp.reader import Reader
 from fimi_nlp.sharing import export_bundle
 from fimi_nlp.tagger import Tagger
+from fimi_nlp.training.card import FIRST_STAGE, first_stage
 from fimi_nlp.types import Mode
 
 if TYPE_CHECKING:
@@ -226,3 +227,11 @@ def _write(bundle: Bundle, out: Path, gate: Gate, record: dict[str, Any], measur
     metrics = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     metrics |= {"model": Bundle.read(out).name, KEY: measured}
     path.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    _tell(out / CARD, measured)
+
+
+def _tell(card: Path, measured: dict[str, Any]) -> None:
+    """Put the figures at the end of the model card, in place of those of an earlier gate."""
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    kept = text.partition(f"\n{FIRST_STAGE}\n")[0].rstrip()
+    card.write_text(f"{kept}\n\n{first_stage(measured)}".lstrip(), encoding="utf-8")
