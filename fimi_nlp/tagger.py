@@ -312,8 +312,9 @@ def load(
     fast : bool
         Let a quick look at the words decide whether the model reads a text at all. Texts that are let go get no
         narratives, the reason ``SKIPPED``, and as `Tag.confidence` the share of such texts in which there is none;
-        all others, and texts of several windows, get the tag that they get without it. How many are let go depends on the texts, and what is lost
-        stands in the bundle's card; the bundle needs a first stage (``fimi-nlp gate``).
+        all others, and texts of several windows, get the tag that they get without it. How many are let go depends
+        on the texts; what is lost stands in the bundle's ``metrics.json``. The bundle needs a first stage
+        (``fimi-nlp gate``).
 
     Raises
     ------
