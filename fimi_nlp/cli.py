@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from fimi_nlp import cli_converge, cli_evaluate, cli_explain, cli_gate, cli_rebuild, cli_sharing, cli_training
+from fimi_nlp import (
+    cli_bench,
+    cli_converge,
+    cli_evaluate,
+    cli_explain,
+    cli_gate,
+    cli_rebuild,
+    cli_sharing,
+    cli_training,
+)
 from fimi_nlp._cli import (
     CODES,
     FAILED,
@@ -39,7 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 cli_rebuild.register(data_app)
-for commands in (cli_explain, cli_evaluate, cli_training, cli_sharing, cli_gate, cli_converge):
+for commands in (cli_explain, cli_evaluate, cli_training, cli_sharing, cli_gate, cli_bench, cli_converge):
     commands.register(app)
 
 

@@ -80,6 +80,8 @@ class Gate:
 
     def scores(self, windows: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
         """How much each window of token ids looks like one that carries a narrative: shape (n,)."""
+        if not windows:
+            return np.zeros(0)
         index, counts = features(windows, len(self.weights) - self.buckets, self.buckets)
         sums = np.add.reduceat(self.weights[index].astype(np.int64), np.cumsum(counts) - counts)
         return np.asarray(self.bias + self.scale * sums / np.sqrt(counts))

@@ -100,7 +100,7 @@ class Runtime:
 
     def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
         self._bundle = bundle
-        self.threads = threads or _cores()
+        self.threads = threads or cores()
         self._held: _Model | None = None
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
         model = self._model(self.threads)
@@ -180,13 +180,19 @@ class _Model:
         self._prefix, self._suffix = bundle.tokens.prefix, bundle.tokens.suffix
 
     def __call__(self, window: Sequence[int]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        return self.run(self.feed(window))
+
+    def feed(self, window: Sequence[int]) -> dict[str, npt.NDArray[np.int64]]:
+        """The inputs of the graph for one window."""
         ids = np.array([(*self._prefix, *window, *self._suffix)], np.int64)
-        logits, embedding = self._session.run(
-            ["logits", "embedding"], {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        )
+        return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+    def run(self, feed: dict[str, npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Logits and embedding of one window."""
+        logits, embedding = self._session.run(["logits", "embedding"], feed)
         return logits[0], embedding[0]
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
