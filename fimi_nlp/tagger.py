@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from tokenizers import Encoding
 
-    from fimi_nlp.explain import Explanation, Replacement
+    from fimi_nlp.explain import Explanation
+    from fimi_nlp.occlusion import Replacement
     from fimi_nlp.schema import LabelSchema
 
 #: How many texts `Tagger.stream` reads ahead, to sort them by length.
@@ -207,7 +208,7 @@ class Tagger:
         Returns
         -------
         Explanation
-            Shows itself in a notebook and in a terminal; see `fimi_nlp.explain`.
+            Shows itself in a notebook and in a terminal.
 
         Raises
         ------
