@@ -212,21 +212,19 @@ class Tagger:
         text : str
             Any length; of a long text, the strongest windows are looked into.
         labels : sequence of str, optional
-            Keys of `Tag.scores`: narratives, stances or origins. By default the narratives named.
+            Keys of `Tag.scores`. By default the narratives named.
         replacement : {"mask", "delete"}
             What becomes of a part that is hidden.
 
         Returns
         -------
         Explanation
-            Shows itself in a notebook and in a terminal; see `fimi_nlp.explain`.
+            Shows itself in a notebook and in a terminal.
 
         Raises
         ------
-        InputTypeError
-            `text` is not a string.
-        InputError
-            Unknown label or replacement.
+        InputTypeError, InputError
+            `text` is not a string; unknown label or replacement.
         """
         from fimi_nlp.explain import explain
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from files import tagged_record
 from matplotlib.patches import Rectangle
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import binom
 from typer.testing import CliRunner
 
-from fimi_nlp.batch import flatten, merge
 from fimi_nlp.cli import app
 from fimi_nlp.errors import InputError
 from fimi_nlp.evaluation.convergence import (
@@ -28,7 +26,6 @@ from fimi_nlp.evaluation.convergence import (
     simulate,
 )
 from fimi_nlp.records import open_writer
-from fimi_nlp.types import Reason, Score, Tag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,17 +33,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 LEVEL = 0.05
-
-
-def _record(number: int, labels: str = "", day: str = "2024-01-01", **columns: Any) -> dict[str, Any]:
-    tag = Tag(
-        narratives=tuple(Score(label, 0.9, 0.5) for label in labels.split()),
-        stance=Score("asserts", 0.9) if labels else None,
-        origin=Score("other", 0.8),
-        windows=1,
-    )
-    own = {"text": f"text {number}", "date": day, "source": f"s{number % 3}", "origin": "russia", **columns}
-    return merge(own, tag, number)
 
 
 def _false_alarms(autocorrelation: float, runs: int) -> tuple[int, int]:
@@ -128,8 +114,8 @@ def test_intervals_of_shares_cover_the_truth_when_sources_are_resampled() -> Non
 
 
 def test_shares_where_there_is_little() -> None:
-    records = [_record(n, "a b" if n < 3 else "", source=f"s{n}") for n in range(6)]
-    records += [_record(9, "b", day="2024-03-31"), _record(10, "a", origin="china", day="2024-03-01")]
+    records = [tagged_record(n, "a b" if n < 3 else "", source=f"s{n}") for n in range(6)]
+    records += [tagged_record(9, "b", day="2024-03-31"), tagged_record(10, "a", origin="china", day="2024-03-01")]
     found = shares(TaggedCorpus.read(records, origin="input_origin"))
     assert found.labels == ("a", "b")
     assert found.starts.astype(str).tolist() == ["2024-01-01", "2024-02-01", "2024-03-01"]
@@ -146,17 +132,6 @@ def test_shares_where_there_is_little() -> None:
     # Nobody carries it among three sources: the interval is Wilson's, and not of no width.
     assert (found.value["russia"][0, 0], found.low["russia"][0, 0]) == (0.0, 0.0)
     assert 0.3 < found.high["russia"][0, 0] < 0.7
-
-
-def test_periods() -> None:
-    corpus = TaggedCorpus.read([_record(n, "a", day=f"2024-01-{n + 5:02d}") for n in range(12)], origin="input_origin")
-    weeks, which = corpus.periods("week")
-    assert weeks.astype(str).tolist() == ["2024-01-01", "2024-01-08", "2024-01-15"]
-    assert all(pd.Timestamp(day).weekday() == 0 for day in weeks)
-    assert np.bincount(which).tolist() == [3, 7, 2]
-    assert len(corpus.periods("day")[0]) == 12
-    with pytest.raises(InputError, match="Did you mean 'month'"):
-        corpus.periods("months")
 
 
 def test_mixes() -> None:
@@ -201,11 +176,11 @@ def _echo_records() -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for number, text in enumerate(SAY):
         day = f"2024-01-{number * 5 + 1:02d}"
-        rows.append(_record(len(rows), "a", f"{day}T08:00", text=text, source="r1"))
-        rows.append(_record(len(rows), "a", f"{day}T20:00", text=text.upper(), source="r1"))
-        rows.append(_record(len(rows), "a", f"{day}T23:00:00Z", text=f"Now {text}", source="c1", origin="china"))
-    rows.append(_record(len(rows), "a", "2024-05-01", text=SAY[0], source="c2", origin="china"))
-    rows.append(_record(len(rows), "", "2024-01-02", text=SAY[0], source="c3", origin="china"))
+        rows.append(tagged_record(len(rows), "a", f"{day}T08:00", text=text, source="r1"))
+        rows.append(tagged_record(len(rows), "a", f"{day}T20:00", text=text.upper(), source="r1"))
+        rows.append(tagged_record(len(rows), "a", f"{day}T23:00:00Z", text=f"Now {text}", source="c1", origin="china"))
+    rows.append(tagged_record(len(rows), "a", "2024-05-01", text=SAY[0], source="c2", origin="china"))
+    rows.append(tagged_record(len(rows), "", "2024-01-02", text=SAY[0], source="c3", origin="china"))
     return rows
 
 
@@ -225,7 +200,7 @@ def test_echoes_tell_who_stands_first() -> None:
 
 
 def test_close_wordings_need_embeddings_and_a_narrative_in_common() -> None:
-    rows = [_record(n, label, text=f"{'x' * n} words of source {n}", source=f"s{n}") for n, label in enumerate("aab")]
+    rows = [tagged_record(n, label, text=f"{'x' * n} words of {n}", source=f"s{n}") for n, label in enumerate("aab")]
     corpus = TaggedCorpus.read(rows, origin="input_origin")
     vectors = np.tile([[1.0, 0.0]], (3, 1))
     assert [(p.first, p.second, p.kind) for p in echoes(corpus, embeddings=vectors).pairs] == [(0, 1, "close")]
@@ -237,58 +212,15 @@ def test_close_wordings_need_embeddings_and_a_narrative_in_common() -> None:
         echoes(simulate(weeks=30))
 
 
-def test_the_taggers_output_is_read_in_every_format(tmp_path: Path) -> None:
-    records = [_record(n, "a b" if n % 2 else "", day=f"2024-01-{n + 1:02d}") for n in range(6)]
-    expected = TaggedCorpus.read(records, origin="input_origin")
-    assert expected.carried.sum() == 6
-    for name in ("tags.jsonl", "tags.csv", "tags.parquet"):
-        path = tmp_path / name
-        with open_writer(path) as writer:
-            for record in records:
-                writer.write(record if name.endswith("jsonl") else flatten(record))
-        found = TaggedCorpus.read(path, origin="input_origin")
-        np.testing.assert_array_equal(found.carried, expected.carried)
-        np.testing.assert_array_equal(found.times, expected.times)
-        assert found.origins.tolist() == ["russia"] * 6
-        guessed = TaggedCorpus.read(path, origin="origin")
-        assert guessed.origins.tolist() == ["other"] * 6
-        assert guessed.origin_from_tags
-    frame = TaggedCorpus.read(pd.DataFrame(records), origin="input_origin")
-    np.testing.assert_array_equal(frame.carried, expected.carried)
-
-
-def test_what_is_countered_or_not_read_is_not_carried() -> None:
-    countered = {**_record(0, "a"), "stance": {"label": "counters", "probability": 0.9}}
-    unread = {**_record(1), "reason": Reason.LANGUAGE.value}
-    corpus = TaggedCorpus.read([countered, unread, _record(2, "b")], origin="input_origin")
-    assert (len(corpus), corpus.not_read, corpus.labels) == (2, 1, ("b",))
-    every = TaggedCorpus.read([countered], origin="input_origin", stances=["counters"])
-    assert every.labels == ("a",)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"date": "tomorrow"}, "record 2: 'date' is 'tomorrow'"),
-        ({"date": None}, "record 2: 'date' is None"),
-        ({"source": " "}, "record 2: 'source' is empty"),
-        ({"narratives": "yes"}, "record 2: 'narratives' is not the tagger's"),
-    ],
-)
-def test_bad_records_are_named(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        TaggedCorpus.read([_record(0), {**_record(1), **change}], origin="input_origin")
-
-
 def test_bad_arguments_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no column 'country'"):
-        TaggedCorpus.read([_record(0)], origin="country")
+        TaggedCorpus.read([tagged_record(0)], origin="country")
     with pytest.raises(InputError, match="no tagged texts"):
         TaggedCorpus.read([], origin="origin")
     with pytest.raises(InputError, match="Give a file"):
         TaggedCorpus.read(3, origin="origin")
     with pytest.raises(InputError, match="No text carries 'c'"):
-        TaggedCorpus.read([_record(0, "a")], origin="origin", labels=["c"])
+        TaggedCorpus.read([tagged_record(0, "a")], origin="origin", labels=["c"])
     with pytest.raises(InputError, match="at most a quarter"):
         lead_lag(simulate(weeks=26), longest=8)
     corpus = simulate(weeks=104)
@@ -311,17 +243,6 @@ def _part(corpus: TaggedCorpus, rows: npt.NDArray[np.int64]) -> TaggedCorpus:
     )
 
 
-def test_times_with_a_zone_are_brought_to_utc() -> None:
-    days = ["2024-01-01T01:00+03:00", dt.date(2024, 1, 2), pd.Timestamp("2024-01-03T05:00"), "2024-01-04T00:00:00Z"]
-    corpus = TaggedCorpus.read([_record(n, "a", day=day) for n, day in enumerate(days)], origin="input_origin")
-    assert corpus.times.astype(str).tolist() == [
-        "2023-12-31T22:00:00",
-        "2024-01-02T00:00:00",
-        "2024-01-03T05:00:00",
-        "2024-01-04T00:00:00",
-    ]
-
-
 def test_the_report_describes_and_never_accuses(tmp_path: Path) -> None:
     corpus = simulate(lag=2, seed=4)
     report = converge(corpus, events={"2023-06-05": "a summit costing $5 <b>"}, every="month")
@@ -341,7 +262,7 @@ def test_the_report_describes_and_never_accuses(tmp_path: Path) -> None:
 
 
 def test_origins_from_tags_come_with_a_warning() -> None:
-    records = [{**_record(n, "a"), "origin": {"label": ("russia", "china")[n % 2]}} for n in range(20)]
+    records = [{**tagged_record(n, "a"), "origin": {"label": ("russia", "china")[n % 2]}} for n in range(20)]
     text = converge(TaggedCorpus.read(records, origin="origin")).to_markdown()
     assert "goes round in a circle" in text
     assert "Lead and lag: There are 1 periods" in text
