@@ -36,7 +36,7 @@ def test_a_stream_carries_what_it_is_asked_to() -> None:
     never, always = Workload(0, carrying=0.0).texts(50), Workload(0, carrying=1.0).texts(50)
     tagger = fn.load()
     named = [sum(bool(tag.labels) for tag in tagger.tag_many(texts)) for texts in (never, always)]
-    assert named[0] < 10
+    assert named[0] < 20
     assert named[1] > 40
 
 
