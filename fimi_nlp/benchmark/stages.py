@@ -50,7 +50,8 @@ def stages(tagger: Tagger, texts: Sequence[str]) -> dict[str, float]:
     bundle = tagger.bundle
     reader, runtime = Reader(bundle), Runtime(bundle, threads=1)
     decider = Decider(bundle.schema, bundle.calibration, tagger.thresholds, bundle.name)
-    runtime.run([list(range(1000, 1050))] * 3)  # warm
+    runtime.run([list(range(1000, 1050))] * 3)  # warm, as is the language model, which is read when first needed
+    identify("Dies ist ein ganz gewöhnlicher deutscher Satz.", bundle.schema.language)
     clock: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], Any]) -> Any:

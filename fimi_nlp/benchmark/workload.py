@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Functions of the behavioural suite whose texts carry nothing and are of another world: what most of a stream is.
-_ORDINARY = ("other_domain", "general_news", "crime_report", "history", "fiction", "unrelated_debunk")
+_ORDINARY = ("other_domain", "general_news", "crime_report", "horse_race", "unrelated_debunk")
 _CARRYING = ("plain_claim", "headline_sentence", "paraphrase", "two_narratives")
 
 
