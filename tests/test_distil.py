@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +26,6 @@ from fimi_nlp.training.judging import Judge  # noqa: E402
 from fimi_nlp.training.recipe_parts import LossPart  # noqa: E402
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fimi_nlp.data import Corpus
 
 SCHEMA = fn.LabelSchema.default()
@@ -237,3 +237,18 @@ def test_a_teacher_bundle_is_recorded_by_name_and_its_files_are_meant_from_the_r
     }
     with pytest.raises(RecipeError, match=r"distil\.texts"):
         Recipe.from_dict({"distil": {"texts": ["more.jsonl"]}})
+
+
+def test_the_command_that_measures_forgetting_prints_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "training"))
+    add_label: Any = importlib.import_module("add_label")
+    recipe, corpus = tmp_path / "recipe.toml", tiny.write_corpus(tmp_path / "c.jsonl")
+    recipe.write_text(f'[model]\nencoder = "{tiny.write_encoder(tmp_path / "e")}"\n[training]\nbatch_size = 8\n')
+    options = ["--data", str(corpus), "--new", "multipolarity", "--report", "test", "--passages", "20", "--epochs", "1"]
+    add_label.main([*options, "--judged", "24", "--recipe", str(recipe)])
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert [row[0].strip() for row in rows] == ["", "before", "labels alone", "with teacher"]
+    assert [cell.strip() == "" for cell in rows[1]] == [False, False, False, True, False]
+    assert all("/" in cell for row in rows[2:] for cell in row[1:])

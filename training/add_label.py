@@ -70,7 +70,7 @@ def draws(corpus: Corpus, passages: int, count: int, seed: int) -> list[Corpus]:
     return [corpus.filter(lambda passage, i=i: home[passage.group] == i) for i in range(count)]
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Train the three networks and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", required=True, help="corpus files with splits train, dev and --report")
@@ -81,13 +81,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--weight", type=float, default=1.0, help="of the loss towards the teacher")
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    parser.add_argument("--recipe", type=Path, default=RECIPE, help="of all three networks")
+    options = parser.parse_args(arguments)
     corpus = Corpus.read(options.data)
     first, second = draws(corpus.filter(split="train"), options.passages, 2, options.seed)
     dev, report = (
         draws(corpus.filter(split=split), options.judged, 1, options.seed)[0] for split in ("dev", options.report)
     )
-    recipe = Recipe.from_toml(RECIPE).with_options(
+    recipe = Recipe.from_toml(options.recipe).with_options(
         {"training.seeds": 1, "training.seed": options.seed, "training.epochs": options.epochs}
     )
     with tempfile.TemporaryDirectory() as scratch:
@@ -99,7 +100,7 @@ def main() -> None:
 
         old, judge = run("old", recipe, old_labels(first, options.new), old_labels(dev, options.new))
         found = judge.report(logits_of(old, report.texts, recipe), old_labels(report, options.new))
-        rows = {"before": {row.label: (row.average_precision, row.f1.value) for row in found.labels}}
+        rows = {"before": {row.label: (row.average_precision.value, row.f1.value) for row in found.labels}}
         asked = Corpus([*second, *dev], corpus.schema)
         answers = Path(scratch) / "old.npz"
         ids = [passage.id for passage in asked]
@@ -108,7 +109,7 @@ def main() -> None:
         for name, plan in (("labels alone", recipe), ("with teacher", taught)):
             fitted, judge = run(name, plan, new_label(second, options.new), new_label(dev, options.new))
             found = judge.report(logits_of(fitted, report.texts, plan), report)
-            rows[name] = {row.label: (row.average_precision, row.f1.value) for row in found.labels}
+            rows[name] = {row.label: (row.average_precision.value, row.f1.value) for row in found.labels}
     print(f"{len(first)} passages with the old labels, {len(second)} with '{options.new}' alone.")
     print(f"Judged on {len(report)} passages of {options.report}: average precision / F1\n")
     labels = corpus.schema.narrative_labels
