@@ -15,7 +15,7 @@ import fimi_nlp as fn
 from fimi_nlp.errors import CorpusError, InputError, RecipeError
 
 torch = pytest.importorskip("torch")
-average_precision_score = pytest.importorskip("sklearn.metrics").average_precision_score
+metrics = pytest.importorskip("sklearn.metrics")
 
 from fimi_nlp.training import Recipe, answers_of, write_answers  # noqa: E402
 from fimi_nlp.training.batches import IGNORE, Targets  # noqa: E402
@@ -211,7 +211,7 @@ def test_a_label_is_added_without_forgetting_the_old_ones(tmp_path: Path) -> Non
     for name, recipe in (("alone", plan), ("taught", taught)):
         fitted, judge = run(name, recipe, after)
         p = judge.probabilities(logits_of(fitted, [*held_out, f"We all know that {NEW}."], recipe))
-        kept[name] = float(average_precision_score(gold, p[:-1, :4], average="macro"))
+        kept[name] = float(metrics.average_precision_score(gold, p[:-1, :4], average="macro"))
         assert p[-1, 4] > 0.5 > p[:-1, 4].mean()
     # A network of some thousand weights: how well it does varies with the processor, the gap does not.
     assert kept["taught"] > 0.75
@@ -219,7 +219,8 @@ def test_a_label_is_added_without_forgetting_the_old_ones(tmp_path: Path) -> Non
     # Nobody labelled the old narratives on dev, and yet they have thresholds that fit.
     tags = judge.tags(logits_of(fitted, held_out, recipe), held_out)
     named = np.array([[label in tag.labels for label in before.schema.narrative_labels] for tag in tags])
-    assert (named == gold).mean() > 0.9
+    everything = metrics.f1_score(gold, np.ones_like(gold), average="macro")
+    assert metrics.f1_score(gold, named, average="macro", zero_division=0.0) > everything + 0.1
 
 
 def test_a_teacher_bundle_is_recorded_by_name_and_its_files_are_meant_from_the_recipe(tmp_path: Path) -> None:
