@@ -49,8 +49,8 @@ def test_a_search_finds_the_better_options_and_prunes_the_rest(
         "training.batch_size": {"choices": [8, 16]},
     }
     lines: list[str] = []
-    result = search(recipe(encoder, space, startup=2), *parts, tmp_path, trials=7, say=lines.append)
-    assert [trial.number for trial in result.trials] == list(range(7)) == list(range(len(lines)))
+    result = search(recipe(encoder, space, startup=2), *parts, tmp_path, trials=10, say=lines.append)
+    assert [trial.number for trial in result.trials] == list(range(10)) == list(range(len(lines)))
     pruned = [trial for trial in result.trials if trial.state == "pruned"]
     complete = [trial for trial in result.trials if trial.state == "complete"]
     assert pruned
@@ -61,8 +61,8 @@ def test_a_search_finds_the_better_options_and_prunes_the_rest(
     assert result.recipe.training.epochs == 4
     data = json.loads((tmp_path / "search.json").read_text())
     assert data["best"] == result.best.options
-    assert len(data["trials"]) == 7
-    assert (tmp_path / "search.md").read_text().count("\n") == 9
+    assert len(data["trials"]) == 10
+    assert (tmp_path / "search.md").read_text().count("\n") == 12
     assert (tmp_path / "search.png").read_bytes().startswith(b"\x89PNG")
 
 

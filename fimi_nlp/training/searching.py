@@ -198,7 +198,8 @@ def _run(
     def watch(record: Mapping[str, float]) -> None:
         scores.append(record["dev_average_precision"])
         trial.report(max(scores), len(scores))
-        if trial.should_prune():
+        # After the last epoch there is nothing left to save.
+        if len(scores) < recipe.training.epochs and trial.should_prune():
             raise optuna.TrialPruned
 
     state = optuna.trial.TrialState.COMPLETE
