@@ -20,6 +20,22 @@ _FUNCTION_WORDS = frozenset(
     where which while who why will with would you your
     """.split()
 )
+#: Those that are words of another language as well: one alone tells nothing.
+_SHARED_WORDS = frozenset(
+    """
+    are as be but by can for has her his if is it more most my not only or other our out some such to up we will
+    """.split()
+)
+#: Function words of other languages in Latin script that are no English words, though some stand in English names.
+_FOREIGN_WORDS = frozenset(
+    """
+    au aux avec az bir com como con czy da dan das de dei del della dem den der des det di dla dos du een ei
+    eine einen ek el ele em er est esta et ett fra fue hanno het hogy ich il im ini ist jag je jest ke la las le
+    les lo los lui mais med mit na nao ne nem nicht nie niet nije non och og ook op os par para pas per pero por
+    pour que qui se si sich sie sind som su sul sur tidak til tra un una une uno ve vi von voor vor yang za zijn
+    zu zur
+    """.split()
+)
 #: Languages for which a text mostly in another script is refused whatever the classifier says.
 _LATIN_SCRIPT = frozenset(
     ("cs", "da", "de", "en", "es", "fi", "fr", "hu", "it", "nl", "no", "pl", "pt", "ro", "sv", "tr")
@@ -82,7 +98,11 @@ def identify(text: str, expected: str = "en") -> Language:
 def _has_english_function_words(found: list[str]) -> bool:
     lowered = [word.lower() for word in found]
     hits = [word for word in lowered if word in _FUNCTION_WORDS]
-    return len(set(hits)) >= 2 and len(hits) >= 0.15 * len(lowered)
+    if len(set(hits)) >= 2 and len(hits) >= 0.15 * len(lowered):
+        return True
+    # A single one is enough in a short text that has no sign of another language.
+    plain = all(word.isascii() for word in found) and _FOREIGN_WORDS.isdisjoint(lowered)
+    return plain and len(hits) >= 0.1 * len(lowered) and not _SHARED_WORDS.issuperset(hits)
 
 
 def _latin_share(found: list[str]) -> float:

@@ -165,6 +165,8 @@ class _Model:
         options.log_severity_level = 3
         options.inter_op_num_threads = 1
         options.intra_op_num_threads = key[1]
+        # Every length would get a memory plan of its own, kept for good.
+        options.enable_mem_pattern = False
         # Threads that spin while they wait for work take the cores from whoever else needs them, this process included.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

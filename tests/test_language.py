@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from fimi_nlp.language import identify
@@ -16,6 +19,7 @@ from fimi_nlp.language import identify
         "Sergei Shoigu, Wang Yi, Recep Tayyip Erdogan meet in Astana",
         "LOL WHAT A JOKE #democracy",
         "The Bundestag vote on the Zeitenwende is due in September",
+        "NATO provoked this war.",
     ],
 )
 def test_english_passes(text: str) -> None:
@@ -32,6 +36,8 @@ def test_english_passes(text: str) -> None:
         ("حلف شمال الأطلسي يهدد السلام في العالم", "ar"),
         ("El mundo multipolar ya es una realidad, afirma el ministro", "es"),
         ("Il mondo multipolare è già qui, dice il ministro", "it"),
+        ("Not kennt kein Gebot, sagte der Minister", "de"),
+        ("Questa guerra ha cambiato tutto", "it"),
     ],
 )
 def test_other_languages_are_refused(text: str, code: str) -> None:
@@ -40,3 +46,12 @@ def test_other_languages_are_refused(text: str, code: str) -> None:
 
 def test_a_model_of_many_languages_takes_all() -> None:
     assert identify("Die NATO erweitert sich nach Osten und bedroht den Frieden", "mul") == ("de", True)
+
+
+def test_a_short_plain_sentence_needs_no_classifier() -> None:
+    code = (
+        "import sys; from fimi_nlp.language import identify\n"
+        "assert identify('NATO provoked this war.').accepted and 'py3langid' not in sys.modules\n"
+        "assert not identify('Questa guerra ha cambiato tutto').accepted and 'py3langid' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
