@@ -201,7 +201,7 @@ class MapFunction:
     model: str
 
     def __call__(self, batch: Any) -> Any:
-        """Tag a batch, or one row; a batch that knows its Arrow table gives a typed one."""
+        """Tag a batch, or one row; an Arrow table gives one."""
         if hasattr(batch, "append_column"):
             return append(self.tagger, batch, self.text_column, self.columns)
         if self.text_column not in batch:
@@ -211,8 +211,21 @@ class MapFunction:
         kept = {new: values for new, values in kept.items() if new not in batch or kept_name(new, self.columns) != new}
         if texts is None or isinstance(texts, str):
             return {**kept, **tag_rows(self.tagger, [texts], self.columns)[0]}
-        # A dictionary would have its types inferred from the first batch, in which a column may be all null.
-        if hasattr(batch, "pa_table"):
-            return append(self.tagger, batch.pa_table, self.text_column, self.columns)
-        rows = tag_rows(self.tagger, texts, self.columns)
-        return {**kept, **{name: [row[name] for row in rows] for name in self.columns}}
+        tags = tag_column(self.tagger, texts, self.columns)
+        return {**kept, **{name: _TypedList(tags.column(name)) for name in self.columns}}
+
+
+class _TypedList(list[Any]):
+    """A column that pyarrow gives its type; a plain list's would be guessed, and the first batch may be all null.
+
+    An Arrow table would be typed as well, but ``datasets`` takes one for all the columns, and forgets `remove_columns`.
+    """
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        super().__init__(column.to_pylist())
+        self.kind = column.type
+
+    def __arrow_array__(self, type: pa.DataType | None = None) -> pa.Array:  # noqa: A002
+        import pyarrow as pa
+
+        return pa.array(list(self), type or self.kind)

@@ -209,6 +209,31 @@ def test_datasets_are_typed_whatever_the_first_batch_holds(
         assert {name: tagged.features[name] for name in NAMES} == dict(typed)
 
 
+@pytest.mark.parametrize("batched", [False, True])
+def test_datasets_remove_columns(tagger: fn.Tagger, expected: list[dict[str, Any]], batched: bool) -> None:
+    function = tagger.as_map_fn(columns=["labels", "reason"])
+    dataset = datasets.Dataset.from_dict({"text": TEXTS, "n": range(7), "labels": list("abcdefg")})
+    wanted = [{"labels": row["labels"], "reason": row["reason"]} for row in expected]
+    for source in (dataset, dataset.to_iterable_dataset()):
+        tagged = source.map(function, batched=batched, remove_columns=["text", "n"])
+        rows = [dict(row) for row in tagged]
+        assert [{name: row[name] for name in ("labels", "reason")} for row in rows] == wanted
+        assert set(rows[0]) == {"labels", "reason", "input_labels"}
+        # A column that is removed and made anew is there, as `datasets` has it.
+        bare = source.map(function, batched=batched, remove_columns=["text", "n", "labels"])
+        assert [row["labels"] for row in bare] == [row["labels"] for row in expected]
+
+
+def test_a_batch_of_tags_may_be_changed_before_it_is_written(tagger: fn.Tagger) -> None:
+    def function(batch: Any) -> Any:
+        tags = tagger.as_map_fn(columns=["labels"])(batch)
+        tags["labels"][0] = "changed"
+        return tags
+
+    tagged = datasets.Dataset.from_dict({"text": [CLAIM, None]}).map(function, batched=True)
+    assert tagged["labels"][:] == ["changed", None]
+
+
 def test_datasets_row_by_row_and_streamed(tagger: fn.Tagger, expected: list[dict[str, Any]]) -> None:
     function = tagger.as_map_fn("body", columns=["labels", "reason"])
     dataset = datasets.Dataset.from_dict({"body": TEXTS, "labels": list("abcdefg")})
