@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -129,6 +132,7 @@ def main() -> None:
     if options.worker:
         setfit_worker()
         return
+    load = os.getloadavg()
     rows = [row for each in options.each for seed in options.seeds for row in compare(each, seed, options)]
     print("| examples of each | seed | method | average precision | F1 at 0.5 | seconds |\n|---|---|---|---|---|---|")
     for row in rows:
@@ -137,7 +141,18 @@ def main() -> None:
             f" {row['seconds']:.0f} |"
         )
     if options.out:
-        options.out.write_text(json.dumps({"pairs": options.pairs, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        import torch
+
+        record = {
+            "benchmark": "few_shot",
+            "date": date.today().isoformat(),
+            "python": platform.python_version(),
+            "threads": torch.get_num_threads(),
+            "load_before": [round(value, 2) for value in load],
+            "pairs": options.pairs,
+            "rows": rows,
+        }
+        options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

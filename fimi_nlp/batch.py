@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fimi_nlp._record_formats import resolve_format
-from fimi_nlp.columns import flatten as flatten
+from fimi_nlp.columns import flatten, kept_name
 from fimi_nlp.errors import InputError
 from fimi_nlp.records import BadRecord, Record, arrow_schema, open_writer, read_records
+from fimi_nlp.types import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fimi_nlp.tagger import Tagger
-    from fimi_nlp.types import Tag
 
 _TABLES = {"csv", "tsv", "parquet"}
 
@@ -60,26 +60,30 @@ class Summary:
         return self.tagged / self.seconds if self.seconds else 0.0
 
 
-def merge(record: Mapping[str, Any], tag: Tag, identifier: object) -> dict[str, Any]:
-    """An input record with its tag.
+def merge(record: Mapping[str, Any], tag: Tag, identifier: object, *, flat: bool = False) -> dict[str, Any]:
+    """An input record with its tag; with `flat`, the columns of a table beside the nested ones.
 
-    The tag's keys win: an input column of the same name is kept as ``input_<name>``.
+    An input column of the same name as one of the tag's is kept as ``input_<name>``.
 
     Examples
     --------
-    >>> from fimi_nlp.types import Tag
     >>> sorted(set(merge({"text": "x", "stance": "mine"}, Tag(), 7)) - set(Tag().to_dict()))
     ['id', 'input_stance', 'text']
     """
-    tagged = tag.to_dict()
-    kept = {f"input_{key}" if key in tagged else key: value for key, value in record.items()}
+    tagged = flatten(tag.to_dict()) if flat else tag.to_dict()
+    kept = {kept_name(key, tagged.keys()): value for key, value in record.items()}
     return {"id": identifier, **kept, **tagged}
 
 
 def as_line(record: Mapping[str, Any], text_column: str = "text") -> str:
     """A record as one line of plain text: labels, confidence and text, with tabs between."""
     labels = ",".join(narrative["label"] for narrative in record["narratives"]) or "-"
-    return f"{labels}\t{record['confidence']:.3f}\t{record[text_column]!s}"
+    return f"{labels}\t{record['confidence']:.3f}\t{text_of(record, text_column)}"
+
+
+def text_of(record: Mapping[str, Any], text_column: str = "text") -> str:
+    """The text of a tagged record, wherever `merge` kept it."""
+    return str(record[kept_name(text_column, Tag().to_dict())])
 
 
 def tag_records(
@@ -88,6 +92,7 @@ def tag_records(
     *,
     text_column: str = "text",
     reject: Callable[[BadRecord], None],
+    flat: bool = False,
 ) -> Iterator[tuple[dict[str, Any], Tag]]:
     """Tag records lazily, in order and in constant memory.
 
@@ -101,6 +106,8 @@ def tag_records(
         Where the text stands.
     reject : callable
         Called with each record that cannot be used.
+    flat : bool
+        As in `merge`.
 
     Yields
     ------
@@ -119,7 +126,7 @@ def tag_records(
 
     for tag in tagger.stream(texts()):
         record = waiting.popleft()
-        yield merge(record.data, tag, record.data.get("id", str(record.number))), tag
+        yield merge(record.data, tag, record.data.get("id", str(record.number)), flat=flat), tag
 
 
 def tag_file(
@@ -168,7 +175,7 @@ def tag_file(
     started = time.perf_counter()
     _refuse_same_file(source, target)
     aside = _Rejects(Path(rejects) if rejects else rejects_of(target))
-    shape = flatten if is_table(target, target_format) else dict
+    flat = is_table(target, target_format)
     records = read_records(source, format=source_format, text_column=text_column)
     with ExitStack() as stack:
         writer = stack.enter_context(
@@ -184,8 +191,8 @@ def tag_file(
         done = writer.written
         tagged = with_narratives = 0
         rest = _without_first(records, done, aside.add)
-        for record, tag in tag_records(tagger, rest, text_column=text_column, reject=aside.add):
-            writer.write(shape(record))
+        for record, tag in tag_records(tagger, rest, text_column=text_column, reject=aside.add, flat=flat):
+            writer.write(record)
             tagged += 1
             with_narratives += bool(tag.narratives)
             advance(done + tagged)
@@ -215,12 +222,8 @@ def _input_types(source: str | Path) -> Any:
     schema = arrow_schema(source)
     if schema is None:
         return None
-    from fimi_nlp.types import Tag
-
-    taken = Tag().to_dict()
     for index, name in enumerate(schema.names):
-        if name in taken:
-            schema = schema.set(index, schema.field(index).with_name(f"input_{name}"))
+        schema = schema.set(index, schema.field(index).with_name(kept_name(name)))
     return schema
 
 

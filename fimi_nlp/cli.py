@@ -156,18 +156,17 @@ def _fail(error: FimiError) -> None:
 
 
 def _tag_arguments(tagger: Tagger, texts: list[str], target: str, output_format: str | None) -> None:
-    from fimi_nlp.batch import as_line, flatten, is_table, merge
+    from fimi_nlp.batch import as_line, is_table, merge
     from fimi_nlp.records import open_writer
 
     tags = tagger.tag_many(texts)
     if target == "-" and output_format is None and sys.stdout.isatty():
         _print_table(list(zip(texts, tags, strict=True)))
         return
-    shape = flatten if is_table(target, output_format) else dict
+    flat = is_table(target, output_format)
     with open_writer(target, format=output_format, line=as_line) as writer:
         for number, (text, found) in enumerate(zip(texts, tags, strict=True), 1):
-            record = merge({"text": text}, found, str(number))
-            writer.write(shape(record))
+            writer.write(merge({"text": text}, found, str(number), flat=flat))
 
 
 def _print_table(pairs: list[tuple[str, Any]]) -> None:
@@ -181,13 +180,13 @@ def _print_table(pairs: list[tuple[str, Any]]) -> None:
 def _tag_to_screen(tagger: Tagger, source: str, input_format: str | None, text_column: str) -> None:
     from itertools import islice
 
-    from fimi_nlp.batch import tag_records
+    from fimi_nlp.batch import tag_records, text_of
     from fimi_nlp.records import BadRecord, read_records
 
     bad: list[BadRecord] = []
     records = read_records(source, format=input_format, text_column=text_column)
     pairs = tag_records(tagger, records, text_column=text_column, reject=bad.append)
-    while block := [(str(record[text_column]), found) for record, found in islice(pairs, 50)]:
+    while block := [(text_of(record, text_column), found) for record, found in islice(pairs, 50)]:
         _print_table(block)
     for record in bad:
         typer.echo(f"{record.place}: {record.reason}", err=True)

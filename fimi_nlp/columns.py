@@ -10,7 +10,8 @@
 ``scores``                                a struct with a field for each label, null where nothing was read
 ========================================  ==============================================================
 
-A text that is missing (null) gives nulls, and the reason ``MISSING``.
+A text that is missing (null) gives nulls, and the reason ``MISSING``. Nothing of the input is lost: a column of one of
+these names is kept beside them as ``input_<name>``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fimi_nlp.errors import InputError, did_you_mean, require
 from fimi_nlp.types import Reason, Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -75,9 +76,20 @@ def choose(columns: Sequence[str] | None) -> tuple[str, ...]:
     return chosen
 
 
-def kept_name(name: str, columns: Sequence[str] = NAMES) -> str:
-    """The name of an input column beside the tag's: one of the same name is kept as ``input_<name>``."""
-    return f"input_{name}" if name in columns else name
+def kept_name(name: Any, columns: Collection[str] = NAMES) -> Any:
+    """The name of an input column beside the tag's: one of the same name is kept as ``input_<name>``.
+
+    What an earlier tagging kept moves on by one, so that no two columns ever meet, whatever else a record holds.
+
+    Examples
+    --------
+    >>> [kept_name(name) for name in ("text", "stance", "input_stance", "input_text")]
+    ['text', 'input_stance', 'input_input_stance', 'input_text']
+    """
+    bare = name
+    while isinstance(bare, str) and bare not in columns and bare.startswith("input_"):
+        bare = bare.removeprefix("input_")
+    return f"input_{name}" if bare in columns else name
 
 
 def tag_rows(tagger: Tagger, texts: Iterable[Any], columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
@@ -189,17 +201,31 @@ class MapFunction:
     model: str
 
     def __call__(self, batch: Any) -> Any:
-        """Tag a batch, or one row; a batch that knows its Arrow table gives a typed one."""
+        """Tag a batch, or one row; an Arrow table gives one."""
         if hasattr(batch, "append_column"):
             return append(self.tagger, batch, self.text_column, self.columns)
         if self.text_column not in batch:
             raise InputError(f"There is no column '{self.text_column}'.", remedy=did_you_mean(self.text_column, batch))
         texts = batch[self.text_column]
-        kept = {f"input_{name}": batch[name] for name in self.columns if name in batch}
+        kept = {kept_name(name, self.columns): batch[name] for name in batch}
+        kept = {new: values for new, values in kept.items() if new not in batch or kept_name(new, self.columns) != new}
         if texts is None or isinstance(texts, str):
             return {**kept, **tag_rows(self.tagger, [texts], self.columns)[0]}
-        # A dictionary would have its types inferred from the first batch, in which a column may be all null.
-        if hasattr(batch, "pa_table"):
-            return append(self.tagger, batch.pa_table, self.text_column, self.columns)
-        rows = tag_rows(self.tagger, texts, self.columns)
-        return {**kept, **{name: [row[name] for row in rows] for name in self.columns}}
+        tags = tag_column(self.tagger, texts, self.columns)
+        return {**kept, **{name: _TypedList(tags.column(name)) for name in self.columns}}
+
+
+class _TypedList(list[Any]):
+    """A column that pyarrow gives its type; a plain list's would be guessed, and the first batch may be all null.
+
+    An Arrow table would be typed as well, but ``datasets`` takes one for all the columns, and forgets `remove_columns`.
+    """
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        super().__init__(column.to_pylist())
+        self.kind = column.type
+
+    def __arrow_array__(self, type: pa.DataType | None = None) -> pa.Array:  # noqa: A002
+        import pyarrow as pa
+
+        return pa.array(list(self), type or self.kind)

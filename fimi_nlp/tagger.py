@@ -197,6 +197,11 @@ class Tagger:
         columns : sequence of str, optional
             Which of `fimi_nlp.columns.NAMES` to add; all by default. An input column of the same name is kept as
             ``input_<name>``.
+
+        Notes
+        -----
+        With ``batched=True`` the columns have their types whatever the first batch holds. ``remove_columns`` counts,
+        but for datasets in the format ``arrow``: there ``datasets`` takes what a function gives for all the columns.
         """
         from fimi_nlp.columns import MapFunction, choose
 

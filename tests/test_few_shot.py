@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 
 from fimi_nlp.training import Recipe, draw_examples, fit_few_shot, train  # noqa: E402
 from fimi_nlp.training.batches import Targets  # noqa: E402
+from fimi_nlp.training.encoders import load_encoder  # noqa: E402
 from fimi_nlp.training.experiments import logits_of  # noqa: E402
 from fimi_nlp.training.fewshot import pairs_of  # noqa: E402
 
@@ -113,6 +114,69 @@ def test_the_outcome_is_a_bundle(encoder: Path, tmp_path: Path) -> None:
     assert record["data"]["passages"]["train"] == len(Corpus.read(tmp_path / "run" / "examples.jsonl"))
     assert record["data"]["passages"]["train"] < 48
     assert "6 examples of each narrative" in (outcome.bundle / "README.md").read_text()
+
+
+def test_without_progress_nothing_is_shown(
+    encoder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    seen = []
+    real = AutoModel.from_pretrained
+    monkeypatch.setattr(
+        AutoModel, "from_pretrained", lambda *a, **k: seen.append(logging.is_progress_bar_enabled()) or real(*a, **k)
+    )
+    before = logging.is_progress_bar_enabled()
+    data = [tiny.write_corpus(tmp_path / "c.jsonl")]
+    logging.enable_progress_bar()
+    try:
+        train(recipe(encoder), tmp_path / "out", data=data, run=tmp_path / "run", progress=False)
+        out, err = capfd.readouterr()
+        assert "Loading weights" not in out + err
+        assert "%|" not in out + err
+        # The user's setting is as it was, whichever it was.
+        assert logging.is_progress_bar_enabled()
+        load_encoder(str(encoder))
+        assert "Loading weights" in capfd.readouterr().err
+        logging.disable_progress_bar()
+        load_encoder(str(encoder), progress=False)
+        assert not logging.is_progress_bar_enabled()
+    finally:
+        (logging.enable_progress_bar if before else logging.disable_progress_bar)()
+    assert seen == [False, True, False]
+
+
+def test_the_command_line_trains_on_a_few_examples(encoder: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from fimi_nlp.cli import app
+
+    path, data = tmp_path / "r.toml", tiny.write_corpus(tmp_path / "c.jsonl")
+    path.write_text(
+        f"""[model]
+name = "few"
+encoder = "{encoder.as_posix()}"
+[few_shot]
+learning_rate = 3e-3
+pairs = 10
+epochs = 2
+[export]
+parity_texts = 8
+window = 32
+limit = 64
+"""
+    )
+    places = ["--data", str(data), "--run", str(tmp_path / "run"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, ["train", str(path), "--few-shot", "5", *places])
+    assert result.exit_code == 0, result.output
+    examples = Corpus.read(tmp_path / "run" / "examples.jsonl")
+    assert {label: sum(p.carries(label) for p in examples) for label in LABELS} == dict.fromkeys(LABELS, 5)
+    record = fn.load(tmp_path / "out").bundle.config["training"]
+    assert record["data"]["passages"]["train"] == len(examples) == 25
+    assert record["recipe"]["few_shot"]["examples"] == 5
+    refused = CliRunner().invoke(app, ["train", str(path), "--few-shot", "0", *places])
+    assert refused.exit_code == 2
 
 
 def test_settings_that_make_no_sense_are_refused(encoder: Path) -> None:

@@ -16,9 +16,10 @@ from conftest import CLAIM, EVENT
 import fimi_nlp as fn
 import fimi_nlp.integrations.pandas
 import fimi_nlp.integrations.polars
-from fimi_nlp.columns import NAMES, arrow_schema, flatten, tag_rows
+from fimi_nlp.columns import NAMES, arrow_schema, flatten, kept_name, tag_rows
 from fimi_nlp.errors import FimiError, InputError, InputTypeError
 from fimi_nlp.integrations.arrow import tag_table
+from fimi_nlp.types import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,53 @@ def test_the_command_line_has_the_same_columns(
     for name in ("labels", "stance_label", "origin_label", "confidence", "reason", "language", "windows", "model"):
         assert alike(row[name], expected[0][name])
     assert alike(json.loads(row["narratives"]), expected[0]["narratives"])
+
+
+#: Columns that stand in the way of every kind of tag column, and what an earlier tagging left.
+IN_THE_WAY = {"labels": "mine", "stance_label": "mine too", "origin_label": "o", "stance": "s", "input_stance": "older"}
+KEPT_IN_TABLES = {kept_name(name): value for name, value in IN_THE_WAY.items()}
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "tsv", "parquet"])
+@pytest.mark.parametrize("source_suffix", ["jsonl", "csv", "parquet"])
+def test_files_lose_no_column(tagger: fn.Tagger, tmp_path: Path, source_suffix: str, suffix: str) -> None:
+    from fimi_nlp.batch import tag_file
+    from fimi_nlp.records import open_writer, read_records
+
+    source, target, again = (
+        tmp_path / f"{name}.{end}" for name, end in (("a", source_suffix), ("b", suffix), ("c", suffix))
+    )
+    with open_writer(source) as writer:
+        writer.write({"text": CLAIM, **IN_THE_WAY})
+        writer.write({"text": EVENT, **IN_THE_WAY})
+    tag_file(tagger, source, target)
+    first, second = (row.data for row in read_records(target))  # type: ignore[union-attr]
+    kept = KEPT_IN_TABLES if suffix != "jsonl" else {kept_name(n, Tag().to_dict()): v for n, v in IN_THE_WAY.items()}
+    assert {name: first[name] for name in kept} == {name: second[name] for name in kept} == kept
+    if suffix != "jsonl":
+        assert first["labels"] == "nato_alliances"
+        assert first["stance_label"] == "asserts"
+    # Tagging what was tagged: each column moves on by one, and none is lost.
+    tag_file(tagger, target, again)
+    row = next(iter(read_records(again))).data  # type: ignore[union-attr]
+    assert {str(value) for value in first.values()} <= {str(value) for value in row.values()}
+    assert len(row) == len(first) + len(NAMES if suffix != "jsonl" else Tag().to_dict())
+
+
+def test_tables_lose_no_column(tagger: fn.Tagger) -> None:
+    columns = {"text": [CLAIM], **{name: [value] for name, value in IN_THE_WAY.items()}}
+    function = tagger.as_map_fn()
+    dataset = datasets.Dataset.from_dict(columns)
+    streamed = dataset.to_iterable_dataset()
+    rows = [
+        tag_table(pa.table(columns), model=tagger).to_pylist()[0],
+        pd.DataFrame(columns).fimi.tag("text", tagger).to_dict("records")[0],
+        fimi_nlp.integrations.polars.tag(pl.DataFrame(columns), model=tagger).to_dicts()[0],
+        *(next(iter(made.map(function, batched=batched))) for made in (dataset, streamed) for batched in (False, True)),
+    ]
+    for row in rows:
+        assert {name: row[name] for name in KEPT_IN_TABLES} == KEPT_IN_TABLES
+        assert row["labels"] == "nato_alliances"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +207,31 @@ def test_datasets_are_typed_whatever_the_first_batch_holds(
         assert tagged.features["y"] == dataset.features["y"]
         typed = datasets.Features.from_arrow_schema(arrow_schema(tagger.schema))
         assert {name: tagged.features[name] for name in NAMES} == dict(typed)
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_datasets_remove_columns(tagger: fn.Tagger, expected: list[dict[str, Any]], batched: bool) -> None:
+    function = tagger.as_map_fn(columns=["labels", "reason"])
+    dataset = datasets.Dataset.from_dict({"text": TEXTS, "n": range(7), "labels": list("abcdefg")})
+    wanted = [{"labels": row["labels"], "reason": row["reason"]} for row in expected]
+    for source in (dataset, dataset.to_iterable_dataset()):
+        tagged = source.map(function, batched=batched, remove_columns=["text", "n"])
+        rows = [dict(row) for row in tagged]
+        assert [{name: row[name] for name in ("labels", "reason")} for row in rows] == wanted
+        assert set(rows[0]) == {"labels", "reason", "input_labels"}
+        # A column that is removed and made anew is there, as `datasets` has it.
+        bare = source.map(function, batched=batched, remove_columns=["text", "n", "labels"])
+        assert [row["labels"] for row in bare] == [row["labels"] for row in expected]
+
+
+def test_a_batch_of_tags_may_be_changed_before_it_is_written(tagger: fn.Tagger) -> None:
+    def function(batch: Any) -> Any:
+        tags = tagger.as_map_fn(columns=["labels"])(batch)
+        tags["labels"][0] = "changed"
+        return tags
+
+    tagged = datasets.Dataset.from_dict({"text": [CLAIM, None]}).map(function, batched=True)
+    assert tagged["labels"][:] == ["changed", None]
 
 
 def test_datasets_row_by_row_and_streamed(tagger: fn.Tagger, expected: list[dict[str, Any]]) -> None:

@@ -28,14 +28,15 @@ def write_peer(folder: Path) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-    from fimi_nlp.training.encoders import load_encoder
+    from fimi_nlp.training.encoders import load_encoder, progress_bars
 
-    base = load_encoder(ENCODER)
+    base = load_encoder(ENCODER, progress=False)
     config: Any = base.encoder.config
     config.num_labels, config.problem_type = LABELS, "multi_label_classification"
     torch.manual_seed(0)
     head: Any = AutoModelForSequenceClassification
-    head.from_config(config).save_pretrained(folder)
+    with progress_bars(shown=False):
+        head.from_config(config).save_pretrained(folder)
     tokenizer: Any = PreTrainedTokenizerFast
     tokenizer(
         tokenizer_object=base.tokenizer,

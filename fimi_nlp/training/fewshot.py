@@ -152,7 +152,7 @@ def fit_few_shot(recipe: Recipe, train: Corpus, dev: Corpus, folder: Path, *, pr
     examples = draw_examples(train, settings.examples, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     examples.to_jsonl(folder / "examples.jsonl")
-    base = load_encoder(recipe.model.encoder, recipe.model.revision)
+    base = load_encoder(recipe.model.encoder, recipe.model.revision, progress=progress)
     torch.manual_seed(seed)
     freeze_layers(base.encoder, recipe.model.freeze_layers)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -100,7 +100,7 @@ def fit(
         Takes the record of every epoch; what it raises ends the run.
     """
     accelerator = _accelerator(recipe.training.precision)
-    base = load_encoder(recipe.model.encoder, recipe.model.revision)
+    base = load_encoder(recipe.model.encoder, recipe.model.revision, progress=progress)
     further = further_texts(recipe.distil.texts, train) if recipe.distil.texts else ()
     if further:
         train = Corpus([*train, *further], train.schema)
@@ -127,7 +127,7 @@ def fit(
         place.mkdir(parents=True, exist_ok=True)
         one = recipe.with_options({"training.seed": seed})
         # Each seed starts from the same weights, and from an encoder that no other seed has trained.
-        own = load_encoder(recipe.model.encoder, recipe.model.revision) if models else base
+        own = load_encoder(recipe.model.encoder, recipe.model.revision, progress=progress) if models else base
         set_seed(recipe.model.init_seed)
         model = build_model(own, sizes, recipe)
         if recipe.model.start:

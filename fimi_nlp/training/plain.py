@@ -23,7 +23,7 @@ from fimi_nlp.decision import sigmoid
 from fimi_nlp.errors import BundleError, InputError
 from fimi_nlp.training.batches import Collate, LengthBuckets, encode
 from fimi_nlp.training.distil import answers_of
-from fimi_nlp.training.encoders import load_encoder
+from fimi_nlp.training.encoders import load_encoder, progress_bars
 from fimi_nlp.training.fitting import build_model, head_sizes
 from fimi_nlp.training.recipe import Recipe
 from fimi_nlp.training.warm_start import start_from
@@ -168,7 +168,7 @@ def _encoder(bundle: Bundle, place: str) -> BaseEncoder:
         raise BundleError(
             f"{bundle.folder}: the bundle does not say which encoder it was trained from.", remedy="Name its encoder."
         )
-    base = load_encoder(place or recipe["encoder"], recipe.get("revision", ""))
+    base = load_encoder(place or recipe["encoder"], recipe.get("revision", ""), progress=False)
     network = build_model(base, head_sizes(bundle.schema), Recipe.from_dict({"model": {"encoder_dropout": 0.0}}))
     start_from(network, base, bundle.schema, str(bundle.folder))
     return base
@@ -278,7 +278,8 @@ def _write(out: Path, network: Any, base: BaseEncoder, bundle: Bundle, agreement
     from transformers import PreTrainedTokenizerFast
 
     out.mkdir(parents=True)
-    network.save_pretrained(out)
+    with progress_bars(shown=False):
+        network.save_pretrained(out)
     word: Any = base.tokenizer.id_to_token
     make: Any = PreTrainedTokenizerFast
     tokens = {"pad_token": word(base.pad)}
