@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from fimi_nlp.data import Corpus, Passage
 from fimi_nlp.errors import InputError
-from fimi_nlp.evaluation import Report, compare, evaluate
+from fimi_nlp.evaluation import Comparison, Report, compare, evaluate
 from fimi_nlp.schema import Label, LabelSchema
 
 if TYPE_CHECKING:
@@ -136,3 +137,28 @@ def test_comparisons_are_shown_and_saved(tmp_path: Path) -> None:
     data = json.loads(found.save(tmp_path / "c.json").read_text())
     assert data == found.to_dict()
     assert (data["version"], data["mcnemar"][0]["only_first"]) == (1, 8)
+
+
+def test_slices_show_where_the_second_falls_behind() -> None:
+    # The second is wrong on every passage of the first half, and right on the rest, where the first is wrong.
+    half = np.arange(40) < 20
+    passages = [replace(p, source="a" if i < 20 else "b") for i, p in enumerate(corpus(40))]
+    found = compare(model(half), model(~half), Corpus(passages, SCHEMA), slices=["source", "length"])
+    worst, best, length = found.slices
+    assert (worst.value, worst.n, worst.groups, worst.carrying) == ("a", 20, 20, 10)
+    assert (worst.first, worst.second, worst.difference.value) == (1.0, 0.0, -1.0)
+    assert (worst.flagged.value, best.flagged.value) == (1.0, -1.0)
+    assert (best.value, best.difference.value) == ("b", 1.0)
+    assert (length.field, length.n) == ("length", 40)
+    assert "By source" in found.to_markdown()
+    assert "By source" in found.to_html()
+
+
+def test_a_saved_comparison_comes_back(tmp_path: Path) -> None:
+    right = np.arange(40) % 3 > 0
+    found = compare(model(right), model(~right), corpus(40), slices="length")
+    assert Comparison.load(found.save(tmp_path / "found.json")).to_dict() == found.to_dict()
+    with pytest.raises(InputError, match="not those of a comparison"):
+        Comparison.from_dict({"format": "fimi-nlp report"})
+    with pytest.raises(InputError, match="version 9"):
+        Comparison.from_dict({**found.to_dict(), "version": 9})

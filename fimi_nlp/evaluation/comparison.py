@@ -16,9 +16,10 @@ import numpy as np
 from fimi_nlp.errors import InputError, require
 from fimi_nlp.evaluation import metrics as m
 from fimi_nlp.evaluation.bootstrap import ClusterBootstrap, Estimate, parts, share
+from fimi_nlp.evaluation.compared_slices import SliceDifference, slice_differences, slice_sheets
 from fimi_nlp.evaluation.render import Sheet, inline, number, show_sheets, signed, tables
 from fimi_nlp.evaluation.scoring import evaluate
-from fimi_nlp.evaluation.serialise import plain, save_report
+from fimi_nlp.evaluation.serialise import check_format, plain, read_saved, restore, save_report
 from fimi_nlp.evaluation.slices import field_values
 
 if TYPE_CHECKING:
@@ -100,6 +101,9 @@ class Comparison:
     mcnemar : tuple of McNemar
         For all labels together, and for each narrative. Several tests: with five, one in four such comparisons of
         equal models has some p below 0.05.
+    slices : tuple of SliceDifference
+        By the fields that the first report is sliced by; within each, those where the second falls behind most first.
+        With many slices, some intervals leave out 0 by chance.
     """
 
     first: str
@@ -113,6 +117,7 @@ class Comparison:
     resamples: int
     differences: tuple[Difference, ...]
     mcnemar: tuple[McNemar, ...]
+    slices: tuple[SliceDifference, ...]
 
     def __getitem__(self, measure: str) -> Difference:
         for row in self.differences:
@@ -127,6 +132,29 @@ class Comparison:
             "version": VERSION,
             **{field.name: plain(getattr(self, field.name)) for field in fields(self)},
         }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Comparison:
+        """The inverse of `to_dict`.
+
+        Raises
+        ------
+        InputError
+            The data are not those of a comparison, or of another version.
+        """
+        check_format(data, "comparison", _FORMAT, VERSION)
+        return restore(cls, data)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Comparison:
+        """Read a comparison that was saved as ``.json``.
+
+        Raises
+        ------
+        InputError
+            There is no such file, or it holds no comparison of this version.
+        """
+        return cls.from_dict(read_saved(path))
 
     def to_markdown(self) -> str:
         """The comparison as Markdown tables."""
@@ -183,6 +211,7 @@ class Comparison:
             ),
             "The test takes passages for independent. Where it and the bootstrap disagree, believe the bootstrap.",
         )
+        yield from slice_sheets(self.slices)
 
 
 _SMALL = 0.001
@@ -202,7 +231,7 @@ def compare(
     group, ci, seed
         As in `evaluate`.
     **options
-        Others of `evaluate`, for both.
+        Others of `evaluate`, for both, such as ``slices``.
 
     Returns
     -------
@@ -235,6 +264,7 @@ def compare_reports(first: Report, second: Report, *, seed: int) -> Comparison:
         raise InputError(
             "The reports are not about the same passages.", remedy="Evaluate both models on the same corpus."
         )
+    columns = dict.fromkeys(row.field for row in first.slices)
     boot = ClusterBootstrap(field_values(a.corpus, first.group), n=first.resamples, ci=first.ci, seed=seed)
     return Comparison(
         first=first.model,
@@ -248,6 +278,7 @@ def compare_reports(first: Report, second: Report, *, seed: int) -> Comparison:
         resamples=boot.n,
         differences=tuple(_differences(a, b, boot)),
         mcnemar=tuple(_tests(a, b)),
+        slices=tuple(slice_differences(a, b, columns, field_values(a.corpus, first.group), boot)),
     )
 
 

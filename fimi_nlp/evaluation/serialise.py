@@ -54,6 +54,31 @@ def save_report(report: Savable, path: str | Path) -> Path:
     return path
 
 
+def read_saved(path: str | Path) -> Any:
+    """What `save_report` wrote as ``.json``.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a report: {error}.", remedy="Save one as .json.") from error
+
+
+def check_format(data: Any, kind: str, name: str, version: int) -> None:
+    """Refuse data of another kind or version; `name` is what they call their format."""
+    if not isinstance(data, dict) or data.get("format") != name:
+        raise InputError(f"The data are not those of a {kind}.", remedy=f"Give what {kind.title()}.to_dict gave.")
+    if data.get("version") != version:
+        raise InputError(
+            f"The {kind} is of version {data.get('version')!r}; this release reads {version}.",
+            remedy="Evaluate again, or use the release that saved it.",
+        )
+
+
 def plain(value: Any) -> Any:
     """Plain JSON types of results: ``NaN`` becomes ``None``, named tuples and dataclasses become objects."""
     if isinstance(value, tuple) and hasattr(value, "_asdict"):

@@ -63,6 +63,11 @@ def _length(passage: Passage) -> str:
     return f"over {LENGTHS[-1]} words"
 
 
+def names_of(values: Iterable[Any]) -> npt.NDArray[np.object_]:
+    """The values of a field as names of slices."""
+    return np.array([NO_VALUE if value is None or value == "" else str(value) for value in values], dtype=object)
+
+
 def slice_scores(
     scored: Scored, field: str, values: Sequence[Any], groups: Sequence[Any], like: ClusterBootstrap
 ) -> list[SliceScore]:
@@ -79,7 +84,7 @@ def slice_scores(
     like : ClusterBootstrap
         Whose resamples, coverage and seed the intervals have.
     """
-    names = np.array([NO_VALUE if value is None or value == "" else str(value) for value in values], dtype=object)
+    names = names_of(values)
     found = [_score(scored, field, name, names == name, groups, like) for name in dict.fromkeys(names)]
     return sorted(found, key=lambda row: (badness(row), row.value))
 
