@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fimi_nlp.errors import InputError, did_you_mean
 from fimi_nlp.evaluation.results import Figures
-from fimi_nlp.evaluation.serialise import plain, restore, save_report
+from fimi_nlp.evaluation.serialise import check_format, plain, read_json, restore, save_report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matplotlib.figure import Figure
     from rich.console import Console
 
@@ -88,13 +88,7 @@ class Report(Figures):
         InputError
             The data are not those of a report, or of another version.
         """
-        if not isinstance(data, dict) or data.get("format") != _FORMAT:
-            raise InputError("The data are not those of a report.", remedy="Give what Report.to_dict gave.")
-        if data.get("version") != VERSION:
-            raise InputError(
-                f"The report is of version {data.get('version')!r}; this release reads {VERSION}.",
-                remedy="Evaluate again, or use the release that saved it.",
-            )
+        check_format(data, _FORMAT, VERSION, "report")
         figures = restore(Figures, data)
         return cls(**{field.name: getattr(figures, field.name) for field in fields(Figures)})
 
@@ -107,11 +101,7 @@ class Report(Figures):
         InputError
             There is no such file, or it holds no report of this version.
         """
-        try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read as a report: {error}.", remedy="Save one as .json.") from error
-        return cls.from_dict(data)
+        return cls.from_dict(read_json(path, "report"))
 
     def compare(self, other: Report, *, seed: int | None = None) -> Comparison:
         """Compare with the report of another model on the same passages.
@@ -126,7 +116,7 @@ class Report(Figures):
         Returns
         -------
         Comparison
-            Differences are `other` minus this one.
+            Differences are `other` minus this one, also within the slices of this report.
 
         Raises
         ------

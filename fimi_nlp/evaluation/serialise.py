@@ -69,6 +69,37 @@ def plain(value: Any) -> Any:
     return value
 
 
+def read_json(path: str | Path, what: str) -> Any:
+    """What a ``.json`` file holds.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a {what}: {error}.", remedy="Save one as .json.") from error
+
+
+def check_format(data: Any, form: str, version: int, what: str) -> None:
+    """Refuse data that are not those of a result of this version.
+
+    Raises
+    ------
+    InputError
+        They are not.
+    """
+    if not isinstance(data, dict) or data.get("format") != form:
+        raise InputError(f"The data are not those of a {what}.", remedy=f"Give what to_dict of a {what} gave.")
+    if data.get("version") != version:
+        raise InputError(
+            f"The {what} is of version {data.get('version')!r}; this release reads {version}.",
+            remedy="Evaluate again, or use the release that saved it.",
+        )
+
+
 def restore(kind: type[_T], data: Any) -> _T:
     """The inverse of `plain`, by the annotations of `kind`; a number that is ``None`` becomes ``NaN``.
 
