@@ -58,6 +58,9 @@ CAPTIONS = {
 }
 
 
+_CLEAR = "An interval that leaves out 0 is a clear difference; hollow marks have no interval."
+
+
 def page(report: Report) -> str:
     """A whole page."""
     return whole_page(f"{report.model or 'Evaluation'}: {report.n:,} passages", fragment(report))
@@ -88,10 +91,12 @@ def comparison_fragment(comparison: Comparison) -> str:
     """What a notebook shows of a comparison."""
     parts = ["<h1>Comparison</h1>", f"<p>{_text(comparison.intro())}</p>"]
     if _drawable():
-        from fimi_nlp.evaluation.plots import differences, svg
+        from fimi_nlp.evaluation.plots import differences, slice_differences, svg
 
-        if (figure := differences(comparison)) is not None:
-            parts.append(_figure("Differences", svg(figure), "An interval that leaves out 0 is a clear difference."))
+        drawn = [("Differences", differences(comparison))]
+        drawn += [(f"Differences by {field}", figure) for field, figure in slice_differences(comparison)]
+        figures = [_figure(name, svg(figure), _CLEAR) for name, figure in drawn if figure is not None]
+        parts.append('<div class="figures">' + "\n".join(figures) + "</div>")
     for sheet in comparison.sheets():
         parts += _table(sheet)
     return _division(parts)

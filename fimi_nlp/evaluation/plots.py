@@ -21,7 +21,7 @@ from matplotlib import rc_context  # noqa: E402 - after the check, which says wh
 from matplotlib.figure import Figure  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from matplotlib.axes import Axes
 
@@ -159,12 +159,16 @@ def differences(comparison: Comparison) -> Chart | None:
     rows = [row for row in comparison.differences if math.isfinite(row.difference.value)]
     if not rows:
         return None
-    figure, axes = _single(6.4, 0.9 + 0.26 * len(rows))
-    _forest(axes, [_text(row.measure) for row in rows], [row.difference for row in rows], 0.0)
-    reach = max(0.02, *(abs(x) for row in rows for x in row.difference if math.isfinite(x))) * 1.1
-    axes.set_xlim(-reach, reach)
-    axes.set_xlabel("second - first", fontsize=8)
-    return figure
+    return _differing([_text(row.measure) for row in rows], [row.difference for row in rows], "second - first")
+
+
+def slice_differences(comparison: Comparison) -> Iterator[tuple[str, Chart]]:
+    """For each field by which the corpus was cut, the differences of F1 within its slices."""
+    for field in dict.fromkeys(row.field for row in comparison.slices):
+        own = (row for row in comparison.slices if row.field == field and math.isfinite(row.f1.difference.value))
+        if rows := list(own)[:_SLICES_SHOWN]:
+            names = [f"{_text(row.value)} ({row.n})" for row in rows]
+            yield field, _differing(names, [row.f1.difference for row in rows], "F1, second - first")
 
 
 #: Name to what draws it; ``None`` where there is nothing to draw.
@@ -179,6 +183,15 @@ FIGURES: dict[str, Callable[[Report], Chart | None]] = {
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------
+
+
+def _differing(names: Sequence[str], estimates: Sequence[Estimate], label: str) -> Chart:
+    figure, axes = _single(6.4, 0.9 + 0.26 * len(names))
+    _forest(axes, names, estimates, 0.0)
+    reach = max(0.02, *(abs(x) for row in estimates for x in row if math.isfinite(x))) * 1.1
+    axes.set_xlim(-reach, reach)
+    axes.set_xlabel(label, fontsize=8)
+    return figure
 
 
 def _forest(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], whole: float) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from fimi_nlp.evaluation.report import Report
     from fimi_nlp.evaluation.results import AgreementScore, ChoiceScore
 
-_SLICES_SHOWN = 40
+#: Of each field; all of them are in ``to_dict``.
+SLICES_SHOWN = 40
 #: Columns of a terminal from which tables are shown whole.
 _WIDE = 110
 
@@ -232,9 +233,9 @@ def _slices(report: Report) -> Iterator[Sheet]:
                     shown(row.false_alarms),
                     number(row.origin_accuracy.value),
                 )
-                for row in rows[:_SLICES_SHOWN]
+                for row in rows[:SLICES_SHOWN]
             ),
-            f"{len(rows) - _SLICES_SHOWN} more: see to_dict()." if len(rows) > _SLICES_SHOWN else "",
+            f"{len(rows) - SLICES_SHOWN} more: see to_dict()." if len(rows) > SLICES_SHOWN else "",
             minor=("groups", "macro-F1", "origin right"),
         )
 
