@@ -16,6 +16,7 @@ import argparse
 import collections
 import itertools
 import json
+import os
 import platform
 import time
 import warnings
@@ -96,15 +97,29 @@ def score(y: npt.NDArray[Any], p: npt.NDArray[Any], classes: Any) -> dict[str, f
     }
 
 
-def curve(task: Task, features: npt.NDArray[Any], width: int, repeats: int) -> dict[str, Any]:
-    """The curve of a task; the first `width` features are the embedding, the others the tagger's scores."""
+def sample(task: Task, most: int) -> Task:
+    """At most so many texts of a task, whole groups of them."""
+    order = np.random.default_rng(0).permutation(np.unique(task.groups))
+    place = {group: rank for rank, group in enumerate(order)}
+    rows = np.sort(np.argsort([place[group] for group in task.groups], kind="stable")[:most])
+    return task._replace(texts=task.texts[rows], y=task.y[rows], groups=task.groups[rows])
+
+
+def curve(task: Task, features: npt.NDArray[Any], words: Any, width: int, repeats: int) -> dict[str, Any]:
+    """The curve of a task; the first `width` features are the embedding, the others the tagger's scores.
+
+    What `NarrativeClassifier` makes of texts by itself is computed once, and its features given as columns.
+    """
     train, test = next(GroupShuffleSplit(1, test_size=0.3, random_state=0).split(task.texts, groups=task.groups))
-    words = Words(task.texts, features[:, :width])
-    models = {
-        "embedding": (NarrativeClassifier(), features[:, :width]),
+    embedding, rows_of_all = features[:, :width], np.arange(len(task.texts))
+    both = sparse.hstack([embedding, words]).tocsr()
+    models: dict[str, tuple[Any, Any]] = {
+        "embedding": (NarrativeClassifier(), embedding),
+        "embedding+words": (Columns(), both),
+        "words": (Columns(), words),
         "embedding and scores": (NarrativeClassifier(), features),
-        "TF-IDF": (Words(task.texts, None), np.arange(len(task.texts))),
-        "embedding and TF-IDF": (words, np.arange(len(task.texts))),
+        "TF-IDF": (Words(task.texts, None), rows_of_all),
+        "embedding and TF-IDF": (Words(task.texts, embedding), rows_of_all),
     }
     points = []
     for size, (name, (model, table)) in itertools.product(SIZES, models.items()):
@@ -128,6 +143,19 @@ def curve(task: Task, features: npt.NDArray[Any], width: int, repeats: int) -> d
     labels = int(task.y.shape[1] if task.y.ndim == 2 else len(np.unique(task.y)))
     sizes = {"labels": labels, "train": len(train), "test": len(test), "chance_average_precision": round(share, 4)}
     return {"task": task.name, "note": task.note, **sizes, "points": points}
+
+
+class Columns(OneVsRestClassifier):  # type: ignore[misc]
+    """The head of `NarrativeClassifier` on sparse columns: multinomial for classes, one by one for labels."""
+
+    def __init__(self) -> None:
+        super().__init__(LogisticRegression(C=NarrativeClassifier().C, max_iter=NarrativeClassifier().max_iter))
+
+    def __deepcopy__(self, memo: object) -> Columns:
+        return Columns()
+
+    def fit(self, table: Any, y: npt.NDArray[Any]) -> Any:
+        return super().fit(table, y) if y.ndim == 2 else clone(self.estimator).fit(table, y)
 
 
 class Words:
@@ -173,9 +201,11 @@ def main() -> None:
     parser.add_argument("--group-column", default="group")
     parser.add_argument("--model", help="a bundle's folder or Hub id; by default the bundled model")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--texts", type=int, default=10_000, help="at most so many of each task")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/head_learning_curve.json")
     args = parser.parse_args()
 
+    load = os.getloadavg()
     tagger = fn.load(args.model)
     columns = args.text_column, args.group_column
     if args.corpus:
@@ -185,17 +215,19 @@ def main() -> None:
         known = "The encoder was trained on these labels of these passages: an upper bound."
         notes = {"topic": new, "register": new, "voice": new, "stance": known, "narratives": known}
         tasks = [read_task(path, column, *columns, note) for column, note in notes.items()]
+    tasks = [sample(task, args.texts) for task in tasks]
     texts = list(dict.fromkeys(text for task in tasks for text in task.texts))
     started = time.perf_counter()
     features = NarrativeEmbedder(tagger, features="both").transform(texts)
     seconds = round(time.perf_counter() - started, 1)
+    words = NarrativeEmbedder(tagger, features="words").transform(texts)
     place = {text: row for row, text in enumerate(texts)}
     results = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Label .* is 0 in every")
         for task in tasks:
-            table = features[[place[text] for text in task.texts]]
-            results.append(curve(task, table, tagger.embed([]).shape[1], args.repeats))
+            rows = [place[text] for text in task.texts]
+            results.append(curve(task, features[rows], words[rows], tagger.embed([]).shape[1], args.repeats))
             show(results[-1])
     record = {
         "benchmark": "head_learning_curve",
@@ -203,6 +235,7 @@ def main() -> None:
         "model": tagger.bundle.name,
         "python": platform.python_version(),
         "repeats": args.repeats,
+        "load_before": [round(value, 2) for value in load],
         "texts": len(texts),
         "seconds_to_embed_and_score": seconds,
         "tasks": results,

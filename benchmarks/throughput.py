@@ -2,7 +2,7 @@
 
     python benchmarks/throughput.py [--quick]
 
-Needs the extra ``train``. Writes ``throughput.json`` and ``throughput.png`` beside itself. A quiet machine gives
+Needs the extra ``train``. Writes ``throughput.json`` and ``throughput.png`` in ``results``. A quiet machine gives
 steady figures; on a busy one, read the ratios, which are taken round by round.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from fimi_nlp.benchmark import Plan, run
 from fimi_nlp.benchmark.report import lines, plot
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "results"
 
 
 def main() -> None:

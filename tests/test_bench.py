@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +15,6 @@ import fimi_nlp as fn
 from fimi_nlp.benchmark import Workload
 from fimi_nlp.benchmark.stages import operations, real_tokens, stages
 from fimi_nlp.benchmark.timing import in_turn, latencies, resident
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_texts_have_the_lengths_that_are_promised_and_are_new() -> None:
@@ -94,3 +91,22 @@ def test_the_peer_and_the_limit(tmp_path: Path) -> None:
     assert product_limit(1, seconds=0.2) > 1
     # Six layers of four square matrices and two of four times the width, a product and a sum each.
     assert operations_per_token(fn.load().bundle.model_path) == 2 * 6 * (4 + 8) * 384**2
+
+
+def test_the_documented_figures_are_those_of_the_last_run() -> None:
+    root = Path(__file__).parent.parent
+    text = (root / "docs" / "performance.md").read_text(encoding="utf-8")
+    result = json.loads((root / "benchmarks" / "results" / "throughput.json").read_text(encoding="utf-8"))
+    for threads in ("threads_1", "threads_2"):
+        found = result[threads]
+        for kind, way in (("mixed", "tagger"), ("stream", "fast")):
+            row, peer = found[kind][way], found[kind]["pipeline"]
+            rates = f"{row['texts_per_second']:.1f} | {peer['texts_per_second']:.1f} | {row['over_pipeline_wall']:.2f}"
+            assert f"| {rates} |" in text
+        ours, theirs = found["single"]["tagger"], found["single"]["pipeline"]
+        times = " | ".join(f"{way['p50_ms']:.1f}, {way['p99_ms']:.1f}" for way in (ours, theirs))
+        ratios = ", ".join(f"{theirs[key] / ours[key]:.2f}" for key in ("p50_ms", "p99_ms"))
+        assert f"| {times} | {ratios} |" in text
+    cold = {name: row["seconds"] for name, row in result["cold"].items()}
+    ratio = f"{cold['pipeline'] / cold['tagger']:.2f}"
+    assert f"| {cold['tagger']:.2f} | {cold['pipeline']:.2f} | {ratio} |" in text

@@ -43,7 +43,12 @@ def expected(estimator: NarrativeClassifier) -> dict[str, str]:
 
 
 @parametrize_with_checks(  # type: ignore[untyped-decorator]
-    [NarrativeClassifier(), NarrativeClassifier(calibration="sigmoid"), NarrativeClassifier(calibration="isotonic")],
+    [
+        NarrativeClassifier(),
+        NarrativeClassifier(features="embedding+words"),
+        NarrativeClassifier(calibration="sigmoid"),
+        NarrativeClassifier(calibration="isotonic"),
+    ],
     expected_failed_checks=expected,
 )
 @pytest.mark.filterwarnings("ignore:Label:UserWarning")
@@ -52,7 +57,7 @@ def test_the_contract_of_scikit_learn(estimator: Any, check: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Can't test estimator")
-@parametrize_with_checks([NarrativeEmbedder()])  # type: ignore[untyped-decorator]
+@parametrize_with_checks([NarrativeEmbedder(), NarrativeEmbedder(features="embedding+words")])  # type: ignore[untyped-decorator]
 def test_the_contract_of_a_transformer(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -154,6 +159,38 @@ def test_scores_of_the_tagger_are_features(tagger: fn.Tagger, features: str) -> 
     assert table[0, names.index("nato_alliances")] == pytest.approx(tagger.tag(texts[0]).scores["nato_alliances"])
     assert not table[1].any()
     assert NarrativeClassifier(tagger, features=features).fit(TEXTS, CLASSES).coef_.shape[1] == len(names)
+
+
+def test_words_stand_beside_the_embedding(tagger: fn.Tagger) -> None:
+    texts = ["The ferry sails at noon.", "", "At noon, the FERRY sails"]
+    words = NarrativeEmbedder(tagger, features="words").transform(texts)
+    both = NarrativeEmbedder(tagger, features="embedding+words")
+    table, names = both.transform(texts), both.get_feature_names_out()
+    vectors = tagger.embed(texts)
+    assert table.shape == (3, len(names)) == (3, vectors.shape[1] + words.shape[1])
+    np.testing.assert_array_equal(table[:, : vectors.shape[1]].toarray(), vectors)
+    np.testing.assert_array_equal(table[:, vectors.shape[1] :].toarray(), words.toarray())
+    np.testing.assert_allclose(np.linalg.norm(words.toarray(), axis=1), [1, 0, 1], rtol=1e-6)
+    # The words count, in whatever case; so do their pairs, whose order differs here.
+    assert 0.3 < (words[0] @ words[2].T).toarray().item() < 1
+    with pytest.raises(InputTypeError, match="text 1"):
+        both.transform(["a text", None])
+
+
+@pytest.mark.parametrize("features", ["words", "embedding+words"])
+@pytest.mark.parametrize("calibration", [None, "sigmoid"])
+def test_a_head_on_words_is_saved_and_loaded(
+    tagger: fn.Tagger, tmp_path: Path, features: str, calibration: str | None
+) -> None:
+    matrix = np.array([[c == "roads", c == "weather"] for c in CLASSES], float)
+    matrix[0, 1] = np.nan
+    for number, y in enumerate((np.array(CLASSES), matrix)):
+        before = NarrativeClassifier(tagger, features=features, calibration=calibration).fit(TEXTS, y)
+        # Calibration on eight texts that share hardly a word has nothing to go by; the head itself has.
+        assert calibration or before.score(TEXTS, y) == 1.0
+        before.save(tmp_path / str(number))
+        after = NarrativeClassifier.load(tmp_path / str(number), tagger)
+        np.testing.assert_array_equal(after.predict_proba(TEXTS), before.predict_proba(TEXTS))
 
 
 def test_abstention(tagger: fn.Tagger) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fimi_nlp._arguments import not_a_text
 from fimi_nlp.errors import InputError, InputTypeError, did_you_mean, require
 from fimi_nlp.integrations._shared import resolve
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from fimi_nlp.integrations._shared import Model
     from fimi_nlp.tagger import Tagger
 
-FEATURES = ("embedding", "scores", "both")
+FEATURES = ("embedding", "scores", "both", "words", "embedding+words")
+#: Words and pairs of words are hashed into so many columns, so that there is nothing to fit and nothing to save.
+WORDS = 2**15
 
 
 class NarrativeEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -31,10 +34,12 @@ class NarrativeEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     model : Tagger, str, Path or None
         A tagger, or what `fimi_nlp.load` takes; by default the bundled model.
-    features : {"embedding", "scores", "both"}
+    features : {"embedding", "scores", "both", "words", "embedding+words"}
         ``embedding``: unit vectors of `Tagger.embed` (384 dimensions in the bundled model). ``scores``: the tagger's
         calibrated probability of each narrative, stance and origin, zeros where the text was not read. ``both``: the
-        two side by side, at twice the time.
+        two side by side, at twice the time. ``words``: unit vectors of hashed words and pairs of words, English stop
+        words left out, as a sparse matrix. ``embedding+words``: the two side by side, sparse; for labels far from
+        narratives, of which the bundled encoder has given up much.
 
     Notes
     -----
@@ -63,7 +68,7 @@ class NarrativeEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_choice("features", self.features, FEATURES)
         return self
 
-    def transform(self, X: Iterable[str]) -> npt.NDArray[np.float32]:  # noqa: N803
+    def transform(self, X: Iterable[str]) -> Any:  # noqa: N803
         """Features of texts.
 
         Parameters
@@ -73,7 +78,7 @@ class NarrativeEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        ndarray of float32, shape (n, d)
+        ndarray of float32, or sparse matrix in CSR format where there are words, shape (n, d)
 
         Raises
         ------
@@ -84,24 +89,34 @@ class NarrativeEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         texts = as_texts(X)
         if texts is None:
             raise InputTypeError("X holds no texts.", remedy='Give a list or one column of str, as in frame["text"].')
+        parts: list[Any] = []
+        if "words" in self.features:
+            parts.append(_words(texts))
+            if self.features == "words":
+                return parts[0]
         tagger = resolve(self.model)
-        parts = []
         if self.features != "scores":
-            parts.append(tagger.embed(texts))
-        if self.features != "embedding":
+            parts.insert(0, tagger.embed(texts))
+        if self.features in {"scores", "both"}:
             keys = _score_names(tagger)
             rows = [[tag.scores.get(key, 0.0) for key in keys] for tag in tagger.stream(texts)]
             parts.append(np.array(rows, np.float32).reshape(len(texts), len(keys)))
+        if "words" in self.features:
+            from scipy.sparse import hstack
+
+            return hstack(parts, format="csr", dtype=np.float32)
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:  # noqa: ARG002
-        """Names of the features: ``embedding0``, ..., and the labels of the scores."""
+        """Names of the features: ``embedding0``, ..., the labels of the scores, ``words0``, ..."""
         tagger = resolve(self.model)
         names: list[str] = []
-        if self.features != "scores":
+        if "embedding" in self.features or self.features == "both":
             names += [f"embedding{i}" for i in range(tagger.embed([]).shape[1])]
-        if self.features != "embedding":
+        if self.features in {"scores", "both"}:
             names += _score_names(tagger)
+        if "words" in self.features:
+            names += [f"words{i}" for i in range(WORDS)]
         return np.array(names, dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -128,6 +143,16 @@ def as_texts(values: Any) -> list[str] | None:
     listed = list(values)
     # Texts that are missing are refused by the tagger, with their position.
     return listed if any(isinstance(value, str) for value in listed[:1000]) else None
+
+
+def _words(texts: list[str]) -> Any:
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise not_a_text(text, f"text {index}")
+    hashing = HashingVectorizer(ngram_range=(1, 2), n_features=WORDS, stop_words="english", dtype=np.float32)
+    return hashing.transform(texts)
 
 
 def _score_names(tagger: Tagger) -> list[str]:

@@ -87,7 +87,7 @@ class Head:
         return np.asarray(np.log(p) - np.log1p(-p.clip(None, 1.0 - _TINY * _TINY)))
 
     def _raw(self, features: npt.NDArray[np.floating]) -> Floats:
-        return np.asarray(np.asarray(features, np.float64) @ self.coef.T + self.intercept)
+        return np.asarray(features.astype(np.float64) @ self.coef.T + self.intercept)
 
     def probabilities(self, features: npt.NDArray[np.floating]) -> Floats:
         """Shape (n, labels or classes); rows sum to 1 where classes exclude each other."""

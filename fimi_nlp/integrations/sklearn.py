@@ -48,8 +48,8 @@ class NarrativeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     model : Tagger, str, Path or None
         The encoder: a tagger, or what `fimi_nlp.load` takes; by default the bundled model.
-    features : {"embedding", "scores", "both"}
-        What is read of it; see `NarrativeEmbedder`.
+    features : {"embedding", "scores", "both", "words", "embedding+words"}
+        What is read of it; see `NarrativeEmbedder`. For labels far from narratives, try ``embedding+words``.
     C : float
         Inverse strength of the penalty. Embeddings are unit vectors, so that it lies higher than usual.
     class_weight : None, "balanced" or dict
@@ -342,5 +342,5 @@ class NarrativeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     delattr(self, name)
         return texts
 
-    def _embed(self, texts: list[str]) -> npt.NDArray[np.float32]:
+    def _embed(self, texts: list[str]) -> Any:
         return NarrativeEmbedder(self.model, features=self.features).transform(texts)

@@ -67,20 +67,22 @@ class BaseEncoder:
 @contextmanager
 def progress_bars(shown: bool) -> Iterator[None]:
     """The progress bars of transformers and the Hub, hidden within the block unless `shown`; then as they were."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
-    from transformers.utils import logging
+    import huggingface_hub.utils
+    from transformers.utils import logging as transformers_logging
 
+    hub_bars: Any = huggingface_hub.utils
+    logging: Any = transformers_logging
     if shown or not logging.is_progress_bar_enabled():
         yield
         return
-    hub = not are_progress_bars_disabled()
+    hub = not hub_bars.are_progress_bars_disabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.enable_progress_bar()  # the Hub's with it
         if not hub:
-            disable_progress_bars()
+            hub_bars.disable_progress_bars()
 
 
 def load_encoder(name: str, revision: str = "", *, progress: bool = True) -> BaseEncoder:
