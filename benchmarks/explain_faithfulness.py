@@ -55,7 +55,7 @@ class Attention:
 
     def weights(self, explanation: Explanation, label: str) -> list[float]:
         """One weight for each of ``explanation.words(label)`` of a text of one window."""
-        encoding, _ = self._tagger._cut_tokens(normalise(explanation.text))
+        encoding, _ = self._tagger._reader.cut(normalise(explanation.text))
         tokens = self._tagger.bundle.tokens
         ids = np.array([[*tokens.prefix, *encoding.ids, *tokens.suffix]])
         (pooled,) = self._session.run([ATTENTION], {"input_ids": ids, "attention_mask": np.ones_like(ids)})

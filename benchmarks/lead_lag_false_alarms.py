@@ -26,7 +26,7 @@ def trial(weeks: int, autocorrelation: float, corpora: int, permutations: int) -
     """Rates over as many corpora of each kind."""
     ours = naive = power = 0
     for seed in range(corpora):
-        shape = {"weeks": weeks, "autocorrelation": autocorrelation, "seed": seed}
+        shape: dict[str, Any] = {"weeks": weeks, "autocorrelation": autocorrelation, "seed": seed}
         found = lead_lag(simulate(**shape), permutations=permutations, seed=seed)
         ours += found.p_value <= LEVEL
         naive += min(peak.naive_p_value for peak in found.peaks) <= LEVEL

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from files import tagged_record
 
-from fimi_nlp.batch import flatten
+from fimi_nlp.columns import flatten
 from fimi_nlp.errors import InputError
 from fimi_nlp.evaluation.convergence import TaggedCorpus
 from fimi_nlp.records import open_writer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -138,66 +139,49 @@ def test_comparisons_are_shown_and_saved(tmp_path: Path) -> None:
     assert (data["version"], data["mcnemar"][0]["only_first"]) == (1, 8)
 
 
-def two_sources(n: int) -> Corpus:
-    """Alternating pairs of passages of two sources, and one passage of a third that carries nothing."""
-    rows = [
-        Passage(f"p{i}", f"Note {i}.", {"sun": None} if i % 2 else {}, source="<b>north" if i // 2 % 2 else "south")
-        for i in range(n)
-    ]
-    return Corpus([*rows, Passage(f"p{n}", f"Note {n}.", {}, source="alone")], SCHEMA)
+def test_slices_show_where_the_second_falls_behind() -> None:
+    # The second is wrong on every passage of the first half, and right on the rest, where the first is wrong.
+    half = np.arange(40) < 20
+    passages = [replace(p, source="a" if i < 20 else "b") for i, p in enumerate(corpus(40))]
+    found = compare(model(half), model(~half), Corpus(passages, SCHEMA), slices=["source", "length"])
+    worst, best, length = found.slices
+    assert (worst.value, worst.n, worst.groups, worst.carrying) == ("a", 20, 20, 10)
+    assert (worst.first, worst.second, worst.difference.value) == (1.0, 0.0, -1.0)
+    assert (worst.flagged.value, best.flagged.value) == (1.0, -1.0)
+    assert (best.value, best.difference.value) == ("b", 1.0)
+    assert (length.field, length.n) == ("length", 40)
+    assert "By source" in found.to_markdown()
+    assert "By source" in found.to_html()
 
 
-def test_differences_within_slices() -> None:
-    passages = two_sources(80)
-    north = np.array([p.source == "<b>north" for p in passages])
-    # The second model is wrong on half of the northern passages, and nowhere else.
-    right = ~(north & (np.arange(81) % 8 >= 6))
-    found = compare(model(np.ones(81)), model(right), passages, slices=["source", "length"])
-    assert next(row.value for row in found.slices if row.field == "source") == "<b>north"
-    rows = {row.value: row for row in found.slices if row.field == "source"}
-    assert set(rows) == {"<b>north", "south", "alone"}
-    assert (rows["<b>north"].n, rows["<b>north"].carrying, rows["<b>north"].groups) == (40, 20, 40)
-    f1 = rows["<b>north"].f1
-    assert (f1.first, f1.second, f1.difference.value) == pytest.approx((1.0, 0.5, -0.5))
-    assert f1.clear
-    assert f1.difference.low <= -0.5 <= f1.difference.high < 0
-    assert rows["<b>north"].false_alarms.difference.value == pytest.approx(0.5)
-    assert rows["south"].f1.difference.value == 0
-    assert not rows["south"].f1.clear
-    # One passage that carries nothing: no F1, no interval.
-    assert np.isnan(rows["alone"].f1.difference.value)
-    assert np.isnan(rows["alone"].false_alarms.difference.low)
-    # A slice that is the whole corpus has the figures of the whole corpus.
-    (whole,) = (row for row in found.slices if row.field == "length")
-    assert whole.f1 == found["micro-F1"]
-    assert whole.false_alarms == found["share flagged without a narrative"]
-    assert not compare(model(np.ones(81)), model(right), passages).slices
-
-
-def test_slices_of_comparisons_are_shown_as_text() -> None:
-    right = np.arange(81) % 5 > 0
-    found = compare(model(np.ones(81)), model(right), two_sources(80), slices="source")
-    console = Console(file=StringIO(), width=120)
-    found.print(console)
-    assert "By source" in console.file.getvalue()  # type: ignore[attr-defined]
-    assert "| &lt;b>north | 40 | 40 | 20 | -0." in found.to_markdown()
-    page = found.to_html()
-    assert "&lt;b&gt;north" in page
-    assert "<b>north" not in page
-    assert page.count("<svg") == 2
-
-
-def test_comparisons_are_read_back(tmp_path: Path) -> None:
-    right = np.arange(81) % 5 > 0
-    found = compare(model(np.ones(81)), model(right), two_sources(80), slices=["source"])
-    again = Comparison.load(found.save(tmp_path / "c.json"))
-    assert again.to_dict() == found.to_dict() == Comparison.from_dict(json.loads(json.dumps(found.to_dict()))).to_dict()
-    assert again.to_markdown() == found.to_markdown()
-    assert again["micro-F1"].clear
-    with pytest.raises(InputError, match="version 2"):
-        Comparison.from_dict({**found.to_dict(), "version": 2})
+def test_a_saved_comparison_comes_back(tmp_path: Path) -> None:
+    right = np.arange(40) % 3 > 0
+    found = compare(model(right), model(~right), corpus(40), slices="length")
+    assert Comparison.load(found.save(tmp_path / "found.json")).to_dict() == found.to_dict()
     with pytest.raises(InputError, match="not those of a comparison"):
-        Comparison.load(evaluate(model(right), two_sources(80)).save(tmp_path / "r.json"))
-    (tmp_path / "x.json").write_text("no")
-    with pytest.raises(InputError, match="cannot be read as a comparison"):
-        Comparison.load(tmp_path / "x.json")
+        Comparison.from_dict({"format": "fimi-nlp report"})
+    with pytest.raises(InputError, match="version 9"):
+        Comparison.from_dict({**found.to_dict(), "version": 9})
+
+
+def test_slices_of_few_passages_do_not_come_first() -> None:
+    # The second loses one passage of a slice of two, and a quarter of a slice of forty.
+    sources = np.array(["big"] * 40 + ["tiny"] * 2)
+    right = np.arange(42) % 4 > 0
+    right[40:] = [True, False]
+    passages = Corpus([replace(p, source=str(s)) for p, s in zip(corpus(42), sources, strict=True)], SCHEMA)
+    found = compare(model(np.ones(42)), model(right), passages, slices="source")
+    assert found.slices[0].value == "big"
+    assert found.slices[1].difference.value < found.slices[0].difference.value
+
+
+def test_slices_are_drawn_and_their_names_stay_text() -> None:
+    right = np.arange(40) % 5 > 0
+    passages = [replace(p, source="<b>a" if i < 20 else "plain") for i, p in enumerate(corpus(40))]
+    passages += [Passage("last", "Nothing.", {}, source="nothing carried")]
+    found = compare(model(np.ones(41)), model(np.append(right, True)), Corpus(passages, SCHEMA), slices="source")
+    assert np.isnan(found.slices[-1].difference.value)
+    page = found.to_html()
+    assert page.count("<svg") == 2
+    assert "&lt;b&gt;a" in page
+    assert "<b>a" not in page + found.to_markdown()

@@ -122,14 +122,17 @@ def test_without_progress_nothing_is_shown(
     from transformers import AutoModel
     from transformers.utils import logging
 
-    seen = []
+    seen: list[bool] = []
     real = AutoModel.from_pretrained
-    monkeypatch.setattr(
-        AutoModel, "from_pretrained", lambda *a, **k: seen.append(logging.is_progress_bar_enabled()) or real(*a, **k)
-    )
+
+    def watched(*args: Any, **options: Any) -> Any:
+        seen.append(logging.is_progress_bar_enabled())
+        return real(*args, **options)
+
+    monkeypatch.setattr(AutoModel, "from_pretrained", watched)
     before = logging.is_progress_bar_enabled()
     data = [tiny.write_corpus(tmp_path / "c.jsonl")]
-    logging.enable_progress_bar()
+    logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         train(recipe(encoder), tmp_path / "out", data=data, run=tmp_path / "run", progress=False)
         out, err = capfd.readouterr()
@@ -139,11 +142,11 @@ def test_without_progress_nothing_is_shown(
         assert logging.is_progress_bar_enabled()
         load_encoder(str(encoder))
         assert "Loading weights" in capfd.readouterr().err
-        logging.disable_progress_bar()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         load_encoder(str(encoder), progress=False)
         assert not logging.is_progress_bar_enabled()
     finally:
-        (logging.enable_progress_bar if before else logging.disable_progress_bar)()
+        (logging.enable_progress_bar if before else logging.disable_progress_bar)()  # type: ignore[no-untyped-call]
     assert seen == [False, True, False]
 
 

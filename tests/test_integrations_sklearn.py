@@ -174,7 +174,7 @@ def test_words_stand_beside_the_embedding(tagger: fn.Tagger) -> None:
     # The words count, in whatever case; so do their pairs, whose order differs here.
     assert 0.3 < (words[0] @ words[2].T).toarray().item() < 1
     with pytest.raises(InputTypeError, match="text 1"):
-        both.transform(["a text", None])
+        both.transform(["a text", None])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("features", ["words", "embedding+words"])

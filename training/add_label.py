@@ -2,8 +2,8 @@
 
     python training/add_label.py --data PASSAGES.jsonl --new western_hypocrisy --passages 1200 --epochs 4
 
-Three networks of 1200 passages and 4 epochs: at 20 passages a second, as on one core, about a quarter of an hour (reckoned
-from that rate, not measured). `--passages 300 --epochs 2` takes a few minutes, and is too short to learn much.
+Three networks of 1200 passages and 4 epochs: at 20 passages a second, as on one core, about a quarter of an hour
+(reckoned from that rate, not measured). `--passages 300 --epochs 2` takes a few minutes, and is too short to learn.
 
 One narrative is taken for the new label. A first network learns the others from one part of the training groups. A
 second one learns the new label from another part, in which nobody has looked for the old ones; once from the labels

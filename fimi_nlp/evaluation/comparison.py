@@ -15,23 +15,15 @@ import numpy as np
 
 from fimi_nlp.errors import InputError, require
 from fimi_nlp.evaluation import metrics as m
-from fimi_nlp.evaluation.bootstrap import ClusterBootstrap, parts, share
-from fimi_nlp.evaluation.differences import (
-    FLAGGED,
-    MICRO_F1,
-    Difference,
-    SliceDifference,
-    of_sums,
-    pooled_f1,
-    slice_differences,
-)
-from fimi_nlp.evaluation.render import SLICES_SHOWN, Sheet, inline, number, show_sheets, signed, tables
+from fimi_nlp.evaluation.bootstrap import ClusterBootstrap, Estimate, parts, share
+from fimi_nlp.evaluation.compared_slices import SliceDifference, slice_differences, slice_sheets
+from fimi_nlp.evaluation.render import Sheet, inline, number, show_sheets, signed, tables
 from fimi_nlp.evaluation.scoring import evaluate
-from fimi_nlp.evaluation.serialise import check_format, plain, read_json, restore, save_report
+from fimi_nlp.evaluation.serialise import check_format, plain, read_saved, restore, save_report
 from fimi_nlp.evaluation.slices import field_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -45,6 +37,31 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _FORMAT = "fimi-nlp comparison"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure of both models.
+
+    Attributes
+    ----------
+    measure : str
+        In words.
+    first, second : float
+        Of either model.
+    difference : Estimate
+        Second minus first, with its paired interval.
+    """
+
+    measure: str
+    first: float
+    second: float
+    difference: Estimate
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.difference.low > 0 or self.difference.high < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +102,8 @@ class Comparison:
         For all labels together, and for each narrative. Several tests: with five, one in four such comparisons of
         equal models has some p below 0.05.
     slices : tuple of SliceDifference
-        Within the slices of the first report; in each field, where the second model loses most comes first.
+        By the fields that the first report is sliced by; within each, those where the second falls behind most first.
+        With many slices, some intervals leave out 0 by chance.
     """
 
     first: str
@@ -99,7 +117,7 @@ class Comparison:
     resamples: int
     differences: tuple[Difference, ...]
     mcnemar: tuple[McNemar, ...]
-    slices: tuple[SliceDifference, ...] = ()
+    slices: tuple[SliceDifference, ...]
 
     def __getitem__(self, measure: str) -> Difference:
         for row in self.differences:
@@ -124,7 +142,7 @@ class Comparison:
         InputError
             The data are not those of a comparison, or of another version.
         """
-        check_format(data, _FORMAT, VERSION, "comparison")
+        check_format(data, "comparison", _FORMAT, VERSION)
         return restore(cls, data)
 
     @classmethod
@@ -136,7 +154,7 @@ class Comparison:
         InputError
             There is no such file, or it holds no comparison of this version.
         """
-        return cls.from_dict(read_json(path, "comparison"))
+        return cls.from_dict(read_saved(path))
 
     def to_markdown(self) -> str:
         """The comparison as Markdown tables."""
@@ -174,7 +192,10 @@ class Comparison:
         yield Sheet(
             "Differences",
             ("measure", "first", "second", "second - first"),
-            tuple((row.measure, number(row.first), number(row.second), _marked(row)) for row in self.differences),
+            tuple(
+                (row.measure, number(row.first), number(row.second), signed(row.difference) + " *" * row.clear)
+                for row in self.differences
+            ),
             "*: the interval leaves out 0. Of share flagged, less is better.",
         )
         yield Sheet(
@@ -190,29 +211,10 @@ class Comparison:
             ),
             "The test takes passages for independent. Where it and the bootstrap disagree, believe the bootstrap.",
         )
-        for field in dict.fromkeys(row.field for row in self.slices):
-            yield _slice_sheet(field, [row for row in self.slices if row.field == field])
+        yield from slice_sheets(self.slices)
 
 
 _SMALL = 0.001
-
-
-def _slice_sheet(field: str, rows: Sequence[SliceDifference]) -> Sheet:
-    more = f" {len(rows) - SLICES_SHOWN} more: see to_dict()." if len(rows) > SLICES_SHOWN else ""
-    return Sheet(
-        f"By {field}, second - first, its largest losses first",
-        (field, "n", "groups", "carrying", "F1", "flagged"),
-        tuple(
-            (row.value, str(row.n), str(row.groups), str(row.carrying), *map(_marked, (row.f1, row.false_alarms)))
-            for row in rows[:SLICES_SHOWN]
-        ),
-        "*: the interval leaves out 0; of many slices, some do so by chance." + more,
-        minor=("groups",),
-    )
-
-
-def _marked(row: Difference) -> str:
-    return signed(row.difference) + " *" * row.clear
 
 
 def compare(
@@ -229,7 +231,7 @@ def compare(
     group, ci, seed
         As in `evaluate`.
     **options
-        Others of `evaluate`, for both; with ``slices=[...]``, the differences within each slice too.
+        Others of `evaluate`, for both, such as ``slices``.
 
     Returns
     -------
@@ -262,9 +264,8 @@ def compare_reports(first: Report, second: Report, *, seed: int) -> Comparison:
         raise InputError(
             "The reports are not about the same passages.", remedy="Evaluate both models on the same corpus."
         )
-    groups = field_values(a.corpus, first.group)
-    boot = ClusterBootstrap(groups, n=first.resamples, ci=first.ci, seed=seed)
-    fields = dict.fromkeys(row.field for row in first.slices)
+    columns = dict.fromkeys(row.field for row in first.slices)
+    boot = ClusterBootstrap(field_values(a.corpus, first.group), n=first.resamples, ci=first.ci, seed=seed)
     return Comparison(
         first=first.model,
         second=second.model,
@@ -277,13 +278,16 @@ def compare_reports(first: Report, second: Report, *, seed: int) -> Comparison:
         resamples=boot.n,
         differences=tuple(_differences(a, b, boot)),
         mcnemar=tuple(_tests(a, b)),
-        slices=tuple(slice_differences(a, b, fields, groups, boot)),
+        slices=tuple(slice_differences(a, b, columns, field_values(a.corpus, first.group), boot)),
     )
 
 
 def _differences(a: Scored, b: Scored, boot: ClusterBootstrap) -> Iterator[Difference]:
-    def summed(measure: str, rows: Callable[[Scored], Floats], metric: Callable[[Floats], Floats]) -> Difference:
-        return of_sums(boot, measure, rows(a), rows(b), metric)
+    def of_sums(measure: str, rows: Callable[[Scored], Floats], metric: Callable[[Floats], Floats]) -> Difference:
+        x, y = rows(a), rows(b)
+        first, second = float(metric(x.sum(axis=0))), float(metric(y.sum(axis=0)))
+        estimate = boot.around(second - first, lambda: metric(boot.totals(y)) - metric(boot.totals(x)))
+        return Difference(measure, first, second, estimate)
 
     def macro(measure: str, rows: Callable[[Scored], Floats]) -> Difference:
         x, y = rows(a), rows(b)
@@ -294,13 +298,13 @@ def _differences(a: Scored, b: Scored, boot: ClusterBootstrap) -> Iterator[Diffe
     yield macro("macro-F1, strict", lambda s: s.strict)
     yield macro("macro-F1, lenient", lambda s: s.lenient)
     yield macro("macro-F1, mean of both", lambda s: np.stack([s.strict, s.lenient], axis=1))
-    yield summed(MICRO_F1, lambda s: s.strict.sum(axis=1), pooled_f1)
-    yield summed("all labels right", lambda s: parts(_all_right(s)), share)
-    yield summed(FLAGGED, lambda s: parts(np.where(s.plain, s.flagged, np.nan)), share)
+    yield of_sums("micro-F1", lambda s: s.strict.sum(axis=1), _f1)
+    yield of_sums("all labels right", lambda s: parts(_all_right(s)), share)
+    yield of_sums("share flagged without a narrative", lambda s: parts(np.where(s.plain, s.flagged, np.nan)), share)
     if not any(np.isnan(s.said.probabilities).any() for s in (a, b)):
         yield _average_precision(a, b, boot)
     for j, label in enumerate(a.schema.narrative_labels):
-        yield summed(f"F1: {label}", lambda s, j=j: s.strict[:, j], pooled_f1)  # type: ignore[misc]
+        yield of_sums(f"F1: {label}", lambda s, j=j: s.strict[:, j], _f1)  # type: ignore[misc]
     for head in ("stance", "origin"):
         if all(head in s.said.questions for s in (a, b)) and getattr(a.schema, f"{head}_labels"):
             yield macro(f"macro-F1: {head}", lambda s, head=head: s.choice_counts(head))  # type: ignore[misc]
@@ -336,3 +340,7 @@ def _mcnemar(question: str, first: Floats, second: Floats) -> McNemar:
 
 def _all_right(s: Scored) -> Floats:
     return m.all_right(s.gold, s.said.named, s.mask)
+
+
+def _f1(counts: Floats) -> Floats:
+    return m.rates(counts).f1

@@ -165,10 +165,10 @@ def differences(comparison: Comparison) -> Chart | None:
 def slice_differences(comparison: Comparison) -> Iterator[tuple[str, Chart]]:
     """For each field by which the corpus was cut, the differences of F1 within its slices."""
     for field in dict.fromkeys(row.field for row in comparison.slices):
-        own = (row for row in comparison.slices if row.field == field and math.isfinite(row.f1.difference.value))
+        own = (row for row in comparison.slices if row.field == field and math.isfinite(row.difference.value))
         if rows := list(own)[:_SLICES_SHOWN]:
             names = [f"{_text(row.value)} ({row.n})" for row in rows]
-            yield field, _differing(names, [row.f1.difference for row in rows], "F1, second - first")
+            yield field, _differing(names, [row.difference for row in rows], "F1, second - first")
 
 
 #: Name to what draws it; ``None`` where there is nothing to draw.

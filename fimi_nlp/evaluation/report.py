@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fimi_nlp.errors import InputError, did_you_mean
 from fimi_nlp.evaluation.results import Figures
-from fimi_nlp.evaluation.serialise import check_format, plain, read_json, restore, save_report
+from fimi_nlp.evaluation.serialise import check_format, plain, read_saved, restore, save_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,7 @@ class Report(Figures):
         InputError
             The data are not those of a report, or of another version.
         """
-        check_format(data, _FORMAT, VERSION, "report")
+        check_format(data, "report", _FORMAT, VERSION)
         figures = restore(Figures, data)
         return cls(**{field.name: getattr(figures, field.name) for field in fields(Figures)})
 
@@ -101,7 +101,7 @@ class Report(Figures):
         InputError
             There is no such file, or it holds no report of this version.
         """
-        return cls.from_dict(read_json(path, "report"))
+        return cls.from_dict(read_saved(path))
 
     def compare(self, other: Report, *, seed: int | None = None) -> Comparison:
         """Compare with the report of another model on the same passages.
@@ -116,7 +116,7 @@ class Report(Figures):
         Returns
         -------
         Comparison
-            Differences are `other` minus this one, also within the slices of this report.
+            Differences are `other` minus this one.
 
         Raises
         ------

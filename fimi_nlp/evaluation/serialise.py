@@ -54,6 +54,31 @@ def save_report(report: Savable, path: str | Path) -> Path:
     return path
 
 
+def read_saved(path: str | Path) -> Any:
+    """What `save_report` wrote as ``.json``.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a report: {error}.", remedy="Save one as .json.") from error
+
+
+def check_format(data: Any, kind: str, name: str, version: int) -> None:
+    """Refuse data of another kind or version; `name` is what they call their format."""
+    if not isinstance(data, dict) or data.get("format") != name:
+        raise InputError(f"The data are not those of a {kind}.", remedy=f"Give what {kind.title()}.to_dict gave.")
+    if data.get("version") != version:
+        raise InputError(
+            f"The {kind} is of version {data.get('version')!r}; this release reads {version}.",
+            remedy="Evaluate again, or use the release that saved it.",
+        )
+
+
 def plain(value: Any) -> Any:
     """Plain JSON types of results: ``NaN`` becomes ``None``, named tuples and dataclasses become objects."""
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
@@ -67,37 +92,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, _DECIMALS) if math.isfinite(value) else None
     return value
-
-
-def read_json(path: str | Path, what: str) -> Any:
-    """What a ``.json`` file holds.
-
-    Raises
-    ------
-    InputError
-        There is no such file, or it is no JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a {what}: {error}.", remedy="Save one as .json.") from error
-
-
-def check_format(data: Any, form: str, version: int, what: str) -> None:
-    """Refuse data that are not those of a result of this version.
-
-    Raises
-    ------
-    InputError
-        They are not.
-    """
-    if not isinstance(data, dict) or data.get("format") != form:
-        raise InputError(f"The data are not those of a {what}.", remedy=f"Give what to_dict of a {what} gave.")
-    if data.get("version") != version:
-        raise InputError(
-            f"The {what} is of version {data.get('version')!r}; this release reads {version}.",
-            remedy="Evaluate again, or use the release that saved it.",
-        )
 
 
 def restore(kind: type[_T], data: Any) -> _T:

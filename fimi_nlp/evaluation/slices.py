@@ -63,6 +63,11 @@ def _length(passage: Passage) -> str:
     return f"over {LENGTHS[-1]} words"
 
 
+def names_of(values: Iterable[Any]) -> npt.NDArray[np.object_]:
+    """The values of a field as names of slices."""
+    return np.array([NO_VALUE if value is None or value == "" else str(value) for value in values], dtype=object)
+
+
 def slice_scores(
     scored: Scored, field: str, values: Sequence[Any], groups: Sequence[Any], like: ClusterBootstrap
 ) -> list[SliceScore]:
@@ -79,16 +84,9 @@ def slice_scores(
     like : ClusterBootstrap
         Whose resamples, coverage and seed the intervals have.
     """
-    found = [_score(scored, field, name, rows, groups, like) for name, rows in parted(values).items()]
+    names = names_of(values)
+    found = [_score(scored, field, name, names == name, groups, like) for name in dict.fromkeys(names)]
     return sorted(found, key=lambda row: (badness(row), row.value))
-
-
-def parted(values: Sequence[Any]) -> dict[str, npt.NDArray[np.int64]]:
-    """The rows of each value, in the order in which values come first."""
-    rows: dict[str, list[int]] = {}
-    for i, value in enumerate(values):
-        rows.setdefault(NO_VALUE if value is None or value == "" else str(value), []).append(i)
-    return {name: np.array(own, np.int64) for name, own in rows.items()}
 
 
 def badness(row: SliceScore) -> tuple[float, ...]:
@@ -102,8 +100,9 @@ def badness(row: SliceScore) -> tuple[float, ...]:
 
 
 def _score(
-    scored: Scored, field: str, value: str, rows: npt.NDArray[np.int64], groups: Sequence[Any], like: ClusterBootstrap
+    scored: Scored, field: str, value: str, where: npt.NDArray[np.bool_], groups: Sequence[Any], like: ClusterBootstrap
 ) -> SliceScore:
+    rows = np.flatnonzero(where)
     boot = ClusterBootstrap([groups[i] for i in rows.tolist()], n=like.n, ci=like.ci, seed=like.seed)
     counts = scored.strict[rows]
     carrying = int(scored.carrying[rows].sum())

@@ -1,0 +1,140 @@
+"""What two models differ in on each part of a corpus."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fimi_nlp.evaluation import metrics as m
+from fimi_nlp.evaluation.bootstrap import ClusterBootstrap, Estimate, parts, share
+from fimi_nlp.evaluation.render import SLICES_SHOWN, Sheet, number, signed
+from fimi_nlp.evaluation.slices import field_values, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from fimi_nlp.evaluation.scored import Scored
+
+    Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceDifference:
+    """Two models on a part of the corpus.
+
+    Attributes
+    ----------
+    field, value : str
+        As in `SliceScore`.
+    n, groups, carrying : int
+        Passages, the groups that they come from, and the passages that carry a narrative.
+    first, second : float
+        F1 of the pooled counts of all labels; ``NaN`` where nothing is carried.
+    difference : Estimate
+        Second minus first, with its paired interval.
+    flagged : Estimate
+        Of the share of passages without a narrative for which one is named: second minus first. Less is better.
+    """
+
+    field: str
+    value: str
+    n: int
+    groups: int
+    carrying: int
+    first: float
+    second: float
+    difference: Estimate
+    flagged: Estimate
+
+
+def slice_differences(
+    first: Scored, second: Scored, columns: Iterable[str], groups: Sequence[object], like: ClusterBootstrap
+) -> Iterator[SliceDifference]:
+    """Compare two models on the parts of a corpus, those where the second falls behind most first.
+
+    Parameters
+    ----------
+    first, second : Scored
+        On the same corpus.
+    columns : iterable of str
+        What it is cut by.
+    groups : sequence, length n
+        Of every passage.
+    like : ClusterBootstrap
+        Whose resamples, coverage and seed the intervals have.
+    """
+    for column in columns:
+        names = names_of(field_values(first.corpus, column))
+        found = [_differ(first, second, column, name, names == name, groups, like) for name in dict.fromkeys(names)]
+        yield from sorted(found, key=lambda row: (_loss(row), row.value))
+
+
+def _loss(row: SliceDifference) -> tuple[float, ...]:
+    """Sorts as `slices.badness` does, so that a slice of five passages does not come first by chance."""
+    key = (row.difference.high, row.difference.value, -row.flagged.value)
+    return tuple(math.inf if math.isnan(x) else x for x in key)
+
+
+def _differ(
+    a: Scored,
+    b: Scored,
+    column: str,
+    value: str,
+    where: npt.NDArray[np.bool_],
+    groups: Sequence[object],
+    like: ClusterBootstrap,
+) -> SliceDifference:
+    rows = np.flatnonzero(where)
+    boot = ClusterBootstrap([groups[i] for i in rows.tolist()], n=like.n, ci=like.ci, seed=like.seed)
+    carrying = int(a.carrying[rows].sum())
+
+    def between(of: Callable[[Scored], Floats], metric: Callable[[Floats], Floats]) -> tuple[float, float, Estimate]:
+        x, y = of(a), of(b)
+        one, two = float(metric(x.sum(axis=0))), float(metric(y.sum(axis=0)))
+        return one, two, boot.around(two - one, lambda: metric(boot.totals(y)) - metric(boot.totals(x)))
+
+    flagged = between(lambda s: parts(np.where(s.plain[rows], s.flagged[rows], np.nan)), share)[2]
+    f1 = (
+        between(lambda s: s.strict[rows].sum(axis=1), lambda counts: m.rates(counts).f1)
+        if carrying
+        else (math.nan, math.nan, Estimate(math.nan))
+    )
+    return SliceDifference(column, value, len(rows), boot.groups, carrying, *f1, flagged)
+
+
+def slice_sheets(rows: Sequence[SliceDifference]) -> Iterator[Sheet]:
+    """A table for each field."""
+    for column in dict.fromkeys(row.field for row in rows):
+        own = [row for row in rows if row.field == column]
+        more = f" {len(own) - SLICES_SHOWN} more: see to_dict()." if len(own) > SLICES_SHOWN else ""
+        yield Sheet(
+            f"By {column}, the largest losses of the second first",
+            (
+                column,
+                "n",
+                "groups",
+                "carrying",
+                "F1, first",
+                "F1, second",
+                "second - first",
+                "flagged, second - first",
+            ),
+            tuple(
+                (
+                    row.value,
+                    *map(str, (row.n, row.groups, row.carrying)),
+                    number(row.first),
+                    number(row.second),
+                    signed(row.difference),
+                    signed(row.flagged),
+                )
+                for row in own[:SLICES_SHOWN]
+            ),
+            "F1 of the pooled counts of all labels. Of many slices, some differ by chance." + more,
+            minor=("groups", "carrying"),
+        )
