@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -132,7 +130,9 @@ def main() -> None:
     if options.worker:
         setfit_worker()
         return
-    load = os.getloadavg()
+    from fimi_nlp.benchmark.run import machine
+
+    where = machine()
     rows = [row for each in options.each for seed in options.seeds for row in compare(each, seed, options)]
     print("| examples of each | seed | method | average precision | F1 at 0.5 | seconds |\n|---|---|---|---|---|---|")
     for row in rows:
@@ -146,9 +146,8 @@ def main() -> None:
         record = {
             "benchmark": "few_shot",
             "date": date.today().isoformat(),
-            "python": platform.python_version(),
             "threads": torch.get_num_threads(),
-            "load_before": [round(value, 2) for value in load],
+            "machine": where,
             "pairs": options.pairs,
             "rows": rows,
         }

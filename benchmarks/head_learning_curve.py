@@ -16,8 +16,6 @@ import argparse
 import collections
 import itertools
 import json
-import os
-import platform
 import time
 import warnings
 from datetime import date
@@ -34,6 +32,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import label_binarize
 
 import fimi_nlp as fn
+from fimi_nlp.benchmark.run import machine
 from fimi_nlp.evaluation.baseline import C, vectorizer
 from fimi_nlp.integrations.sklearn import NarrativeClassifier, NarrativeEmbedder
 from fimi_nlp.records import BadRecord, read_records
@@ -205,7 +204,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/head_learning_curve.json")
     args = parser.parse_args()
 
-    load = os.getloadavg()
+    where = machine()
     tagger = fn.load(args.model)
     columns = args.text_column, args.group_column
     if args.corpus:
@@ -233,9 +232,8 @@ def main() -> None:
         "benchmark": "head_learning_curve",
         "date": date.today().isoformat(),
         "model": tagger.bundle.name,
-        "python": platform.python_version(),
         "repeats": args.repeats,
-        "load_before": [round(value, 2) for value in load],
+        "machine": where,
         "texts": len(texts),
         "seconds_to_embed_and_score": seconds,
         "tasks": results,

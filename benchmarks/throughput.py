@@ -15,7 +15,7 @@ from pathlib import Path
 from fimi_nlp.benchmark import Plan, run
 from fimi_nlp.benchmark.report import lines, plot
 
-HERE = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
@@ -30,8 +30,8 @@ def main() -> None:
     result = run(plan, print)
     print("\n".join(lines(result)))
     if not arguments.quick:
-        (HERE / "throughput.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        plot(result, HERE / "throughput.png")
+        (RESULTS / "throughput.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        plot(result, RESULTS / "throughput.png")
 
 
 if __name__ == "__main__":

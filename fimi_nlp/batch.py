@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from fimi_nlp.tagger import Tagger
 
+#: Of a tag beside a record, where nothing is flattened.
+_KEYS = frozenset(Tag().to_dict())
 _TABLES = {"csv", "tsv", "parquet"}
 
 
@@ -83,7 +85,7 @@ def as_line(record: Mapping[str, Any], text_column: str = "text") -> str:
 
 def text_of(record: Mapping[str, Any], text_column: str = "text") -> str:
     """The text of a tagged record, wherever `merge` kept it."""
-    return str(record[kept_name(text_column, Tag().to_dict())])
+    return str(record[kept_name(text_column, _KEYS)])
 
 
 def tag_records(

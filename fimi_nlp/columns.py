@@ -207,8 +207,9 @@ class MapFunction:
         if self.text_column not in batch:
             raise InputError(f"There is no column '{self.text_column}'.", remedy=did_you_mean(self.text_column, batch))
         texts = batch[self.text_column]
-        kept = {kept_name(name, self.columns): batch[name] for name in batch}
-        kept = {new: values for new, values in kept.items() if new not in batch or kept_name(new, self.columns) != new}
+        # Only columns that move are looked at: a batch of `datasets` decodes what is asked for.
+        moves = {name: kept_name(name, self.columns) for name in batch}
+        kept = {new: batch[name] for name, new in moves.items() if new != name}
         if texts is None or isinstance(texts, str):
             return {**kept, **tag_rows(self.tagger, [texts], self.columns)[0]}
         tags = tag_column(self.tagger, texts, self.columns)

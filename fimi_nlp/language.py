@@ -101,8 +101,8 @@ def _has_english_function_words(found: list[str]) -> bool:
     if len(set(hits)) >= 2 and len(hits) >= 0.15 * len(lowered):
         return True
     # A single one is enough in a short text that has no sign of another language.
-    plain = all(word.isascii() for word in found) and _FOREIGN_WORDS.isdisjoint(lowered)
-    return plain and len(hits) >= 0.1 * len(lowered) and not _SHARED_WORDS.issuperset(hits)
+    enough = len(hits) >= 0.1 * len(lowered) and not _SHARED_WORDS.issuperset(hits)
+    return enough and all(word.isascii() for word in found) and _FOREIGN_WORDS.isdisjoint(lowered)
 
 
 def _latin_share(found: list[str]) -> float:

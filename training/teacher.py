@@ -18,12 +18,11 @@ import torch
 from safetensors.torch import load_file
 
 from fimi_nlp.data import Corpus
-from fimi_nlp.decision import calibrate
 from fimi_nlp.training import Recipe, write_answers
 from fimi_nlp.training.batches import encode
-from fimi_nlp.training.calibrate import fit_calibration
 from fimi_nlp.training.encoders import load_encoder
 from fimi_nlp.training.fitting import build_model, head_sizes
+from fimi_nlp.training.judging import Judge
 from fimi_nlp.training.loop import predict
 
 
@@ -49,7 +48,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN")
     parser.add_argument("--recipe", type=Path, default=Path(__file__).parent / "recipes" / "minilm-en.toml")
     parser.add_argument("--dev", required=True, help="Corpus whose dev split calibrates the answers.")
-    parser.add_argument("--texts", required=True, help="Passages to ask about; labels in them are not read.")
+    parser.add_argument("--texts", required=True, help="Passages to ask about; labels in them count for nothing.")
     parser.add_argument("--out", required=True, type=Path, help=".npz or .parquet")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -59,11 +58,9 @@ def main() -> None:
     dev = corpus.filter(split=recipe.data.dev)
     texts = Corpus.read(arguments.texts, schema=corpus.schema)
     dev_logits = mean_logits(recipe, arguments.runs, dev).astype(np.float32)
-    calibration, _ = fit_calibration(dev_logits, dev)
-    answers = []
-    for logits in (dev_logits, mean_logits(recipe, arguments.runs, texts).astype(np.float32)):
-        heads = calibrate(logits, corpus.schema, calibration)
-        answers.append(np.concatenate([heads.narratives, *heads.subs, heads.stance, heads.origin], axis=1))
+    judge = Judge(dev_logits, dev)
+    logits = mean_logits(recipe, arguments.runs, texts).astype(np.float32)
+    answers = [judge.probabilities(part) for part in (dev_logits, logits)]
     ids = [passage.id for part in (dev, texts) for passage in part]
     write_answers(arguments.out, ids, corpus.schema, np.concatenate(answers))
     print(f"{arguments.out}: answers for {len(texts)} passages and {len(dev)} of dev.")

@@ -121,6 +121,26 @@ class ClusterBootstrap:
         value = float(metric(x.sum(axis=0)))
         return self.around(value, lambda: metric(self.totals(x)))
 
+    def difference(
+        self, first: npt.ArrayLike, second: npt.ArrayLike, metric: Callable[[Floats], Floats]
+    ) -> tuple[float, float, Estimate]:
+        """A metric of two sets of statistics of the same rows, and second minus first with its paired interval.
+
+        Parameters
+        ----------
+        first, second : array_like, shape (rows, ...)
+            As for `estimate`.
+        metric : callable
+            As for `estimate`.
+        """
+        x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
+        one, two = float(metric(x.sum(axis=0))), float(metric(y.sum(axis=0)))
+        return one, two, self.around(two - one, lambda: metric(self.totals(y)) - metric(self.totals(x)))
+
+    def within(self, rows: npt.NDArray[np.int64]) -> ClusterBootstrap:
+        """The bootstrap of some rows, given by their numbers, with the same settings."""
+        return ClusterBootstrap(self._index[rows].tolist(), n=self.n, ci=self.ci, seed=self.seed)
+
     def macro_f1(self, counts: npt.ArrayLike) -> Estimate:
         """Macro-F1 with its interval.
 

@@ -10,17 +10,19 @@ import numpy as np
 
 from fimi_nlp.evaluation import metrics as m
 from fimi_nlp.evaluation.bootstrap import ClusterBootstrap, Estimate, parts, share
-from fimi_nlp.evaluation.render import SLICES_SHOWN, Sheet, number, signed
-from fimi_nlp.evaluation.slices import field_values, names_of
+from fimi_nlp.evaluation.render import SLICES_SHOWN, Sheet, beyond_shown, number, signed
+from fimi_nlp.evaluation.slices import field_values, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from fimi_nlp.evaluation.scored import Scored
 
     Floats = npt.NDArray[np.float64]
+
+_NOTE = "F1 of the pooled counts of all labels. Of many slices, some differ by chance."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class SliceDifference:
 
 
 def slice_differences(
-    first: Scored, second: Scored, columns: Iterable[str], groups: Sequence[object], like: ClusterBootstrap
+    first: Scored, second: Scored, columns: Iterable[str], whole: ClusterBootstrap
 ) -> Iterator[SliceDifference]:
     """Compare two models on the parts of a corpus, those where the second falls behind most first.
 
@@ -63,14 +65,12 @@ def slice_differences(
         On the same corpus.
     columns : iterable of str
         What it is cut by.
-    groups : sequence, length n
-        Of every passage.
-    like : ClusterBootstrap
-        Whose resamples, coverage and seed the intervals have.
+    whole : ClusterBootstrap
+        Of all passages.
     """
     for column in columns:
-        names = names_of(field_values(first.corpus, column))
-        found = [_differ(first, second, column, name, names == name, groups, like) for name in dict.fromkeys(names)]
+        slices = rows_of(field_values(first.corpus, column)).items()
+        found = [_differ(first, second, column, value, rows, whole.within(rows)) for value, rows in slices]
         yield from sorted(found, key=lambda row: (_loss(row), row.value))
 
 
@@ -85,22 +85,15 @@ def _differ(
     b: Scored,
     column: str,
     value: str,
-    where: npt.NDArray[np.bool_],
-    groups: Sequence[object],
-    like: ClusterBootstrap,
+    rows: npt.NDArray[np.int64],
+    boot: ClusterBootstrap,
 ) -> SliceDifference:
-    rows = np.flatnonzero(where)
-    boot = ClusterBootstrap([groups[i] for i in rows.tolist()], n=like.n, ci=like.ci, seed=like.seed)
     carrying = int(a.carrying[rows].sum())
 
-    def between(of: Callable[[Scored], Floats], metric: Callable[[Floats], Floats]) -> tuple[float, float, Estimate]:
-        x, y = of(a), of(b)
-        one, two = float(metric(x.sum(axis=0))), float(metric(y.sum(axis=0)))
-        return one, two, boot.around(two - one, lambda: metric(boot.totals(y)) - metric(boot.totals(x)))
-
-    flagged = between(lambda s: parts(np.where(s.plain[rows], s.flagged[rows], np.nan)), share)[2]
+    ours, theirs = (parts(np.where(s.plain[rows], s.flagged[rows], np.nan)) for s in (a, b))
+    flagged = boot.difference(ours, theirs, share)[2]
     f1 = (
-        between(lambda s: s.strict[rows].sum(axis=1), lambda counts: m.rates(counts).f1)
+        boot.difference(a.strict[rows].sum(axis=1), b.strict[rows].sum(axis=1), m.f1)
         if carrying
         else (math.nan, math.nan, Estimate(math.nan))
     )
@@ -111,7 +104,6 @@ def slice_sheets(rows: Sequence[SliceDifference]) -> Iterator[Sheet]:
     """A table for each field."""
     for column in dict.fromkeys(row.field for row in rows):
         own = [row for row in rows if row.field == column]
-        more = f" {len(own) - SLICES_SHOWN} more: see to_dict()." if len(own) > SLICES_SHOWN else ""
         yield Sheet(
             f"By {column}, the largest losses of the second first",
             (
@@ -135,6 +127,6 @@ def slice_sheets(rows: Sequence[SliceDifference]) -> Iterator[Sheet]:
                 )
                 for row in own[:SLICES_SHOWN]
             ),
-            "F1 of the pooled counts of all labels. Of many slices, some differ by chance." + more,
+            f"{_NOTE} {beyond_shown(own)}".rstrip(),
             minor=("groups", "carrying"),
         )

@@ -278,16 +278,13 @@ def compare_reports(first: Report, second: Report, *, seed: int) -> Comparison:
         resamples=boot.n,
         differences=tuple(_differences(a, b, boot)),
         mcnemar=tuple(_tests(a, b)),
-        slices=tuple(slice_differences(a, b, columns, field_values(a.corpus, first.group), boot)),
+        slices=tuple(slice_differences(a, b, columns, boot)),
     )
 
 
 def _differences(a: Scored, b: Scored, boot: ClusterBootstrap) -> Iterator[Difference]:
     def of_sums(measure: str, rows: Callable[[Scored], Floats], metric: Callable[[Floats], Floats]) -> Difference:
-        x, y = rows(a), rows(b)
-        first, second = float(metric(x.sum(axis=0))), float(metric(y.sum(axis=0)))
-        estimate = boot.around(second - first, lambda: metric(boot.totals(y)) - metric(boot.totals(x)))
-        return Difference(measure, first, second, estimate)
+        return Difference(measure, *boot.difference(rows(a), rows(b), metric))
 
     def macro(measure: str, rows: Callable[[Scored], Floats]) -> Difference:
         x, y = rows(a), rows(b)
@@ -298,13 +295,13 @@ def _differences(a: Scored, b: Scored, boot: ClusterBootstrap) -> Iterator[Diffe
     yield macro("macro-F1, strict", lambda s: s.strict)
     yield macro("macro-F1, lenient", lambda s: s.lenient)
     yield macro("macro-F1, mean of both", lambda s: np.stack([s.strict, s.lenient], axis=1))
-    yield of_sums("micro-F1", lambda s: s.strict.sum(axis=1), _f1)
+    yield of_sums("micro-F1", lambda s: s.strict.sum(axis=1), m.f1)
     yield of_sums("all labels right", lambda s: parts(_all_right(s)), share)
     yield of_sums("share flagged without a narrative", lambda s: parts(np.where(s.plain, s.flagged, np.nan)), share)
     if not any(np.isnan(s.said.probabilities).any() for s in (a, b)):
         yield _average_precision(a, b, boot)
     for j, label in enumerate(a.schema.narrative_labels):
-        yield of_sums(f"F1: {label}", lambda s, j=j: s.strict[:, j], _f1)  # type: ignore[misc]
+        yield of_sums(f"F1: {label}", lambda s, j=j: s.strict[:, j], m.f1)  # type: ignore[misc]
     for head in ("stance", "origin"):
         if all(head in s.said.questions for s in (a, b)) and getattr(a.schema, f"{head}_labels"):
             yield macro(f"macro-F1: {head}", lambda s, head=head: s.choice_counts(head))  # type: ignore[misc]
@@ -340,7 +337,3 @@ def _mcnemar(question: str, first: Floats, second: Floats) -> McNemar:
 
 def _all_right(s: Scored) -> Floats:
     return m.all_right(s.gold, s.said.named, s.mask)
-
-
-def _f1(counts: Floats) -> Floats:
-    return m.rates(counts).f1

@@ -96,7 +96,8 @@ def comparison_fragment(comparison: Comparison) -> str:
         drawn = [("Differences", differences(comparison))]
         drawn += [(f"Differences by {field}", figure) for field, figure in slice_differences(comparison)]
         figures = [_figure(name, svg(figure), _CLEAR) for name, figure in drawn if figure is not None]
-        parts.append('<div class="figures">' + "\n".join(figures) + "</div>")
+        if figures:
+            parts.append('<div class="figures">' + "\n".join(figures) + "</div>")
     for sheet in comparison.sheets():
         parts += _table(sheet)
     return _division(parts)

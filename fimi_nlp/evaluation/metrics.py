@@ -119,6 +119,11 @@ def rates(counts: npt.ArrayLike) -> Rates:
     )
 
 
+def f1(counts: npt.ArrayLike) -> Floats:
+    """F1 of counts as `rates` takes them."""
+    return rates(counts).f1
+
+
 def ratio(part: npt.ArrayLike, whole: npt.ArrayLike) -> Floats:
     """`part` / `whole`, ``NaN`` where `whole` is 0."""
     a, b = np.asarray(part, np.float64), np.asarray(whole, np.float64)

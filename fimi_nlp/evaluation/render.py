@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fimi_nlp.display import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -235,7 +235,7 @@ def _slices(report: Report) -> Iterator[Sheet]:
                 )
                 for row in rows[:SLICES_SHOWN]
             ),
-            f"{len(rows) - SLICES_SHOWN} more: see to_dict()." if len(rows) > SLICES_SHOWN else "",
+            beyond_shown(rows),
             minor=("groups", "macro-F1", "origin right"),
         )
 
@@ -253,6 +253,11 @@ def shown(estimate: Estimate) -> str:
     """A value, and its interval where there is one."""
     value, low, high = number(estimate.value), number(estimate.low, 2), number(estimate.high, 2)
     return value if low == "-" else f"{value} [{low}, {high}]"
+
+
+def beyond_shown(slices: Sequence[object]) -> str:
+    """How many slices a table leaves out."""
+    return f"{len(slices) - SLICES_SHOWN} more: see to_dict()." if len(slices) > SLICES_SHOWN else ""
 
 
 def signed(estimate: Estimate) -> str:

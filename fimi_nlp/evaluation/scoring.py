@@ -128,8 +128,7 @@ def score(
     """Score predictions made before, as `evaluate` does."""
     names = [slices] if isinstance(slices, str) else list(slices)
     check_fields(corpus, [*names, group])
-    groups = field_values(corpus, group)
-    boot = ClusterBootstrap(groups, n=RESAMPLES, ci=ci, seed=seed)
+    boot = ClusterBootstrap(field_values(corpus, group), n=RESAMPLES, ci=ci, seed=seed)
     scored = Scored(corpus, predictions)
     scorer = _Scorer(scored, boot)
     labels = scorer.labels()
@@ -150,9 +149,7 @@ def score(
         stance=scorer.choice("stance"),
         origin=scorer.choice("origin"),
         confidence=scorer.confidence(),
-        slices=tuple(
-            row for name in names for row in slice_scores(scored, name, field_values(corpus, name), groups, boot)
-        ),
+        slices=tuple(row for name in names for row in slice_scores(scored, name, boot)),
         agreement=None if second is None else agreement_score(scored, second, boot),
         curves=scorer.curves(),
         scored=scored,

@@ -14,7 +14,7 @@ from fimi_nlp.evaluation.bootstrap import ClusterBootstrap, Estimate
 from fimi_nlp.evaluation.results import SliceScore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     import numpy.typing as npt
 
@@ -63,14 +63,13 @@ def _length(passage: Passage) -> str:
     return f"over {LENGTHS[-1]} words"
 
 
-def names_of(values: Iterable[Any]) -> npt.NDArray[np.object_]:
-    """The values of a field as names of slices."""
-    return np.array([NO_VALUE if value is None or value == "" else str(value) for value in values], dtype=object)
+def rows_of(values: Iterable[Any]) -> dict[str, npt.NDArray[np.int64]]:
+    """The slices that the values of a field make: their names, and the numbers of their rows."""
+    names = np.array([NO_VALUE if value is None or value == "" else str(value) for value in values], dtype=object)
+    return {name: np.flatnonzero(names == name) for name in dict.fromkeys(names)}
 
 
-def slice_scores(
-    scored: Scored, field: str, values: Sequence[Any], groups: Sequence[Any], like: ClusterBootstrap
-) -> list[SliceScore]:
+def slice_scores(scored: Scored, field: str, whole: ClusterBootstrap) -> list[SliceScore]:
     """Score the parts of a corpus, the worst first.
 
     Parameters
@@ -79,13 +78,11 @@ def slice_scores(
         The whole.
     field : str
         What it is cut by.
-    values, groups : sequence, length n
-        The value of every passage, and its group.
-    like : ClusterBootstrap
-        Whose resamples, coverage and seed the intervals have.
+    whole : ClusterBootstrap
+        Of all passages.
     """
-    names = names_of(values)
-    found = [_score(scored, field, name, names == name, groups, like) for name in dict.fromkeys(names)]
+    slices = rows_of(field_values(scored.corpus, field)).items()
+    found = [_score(scored, field, value, rows, whole.within(rows)) for value, rows in slices]
     return sorted(found, key=lambda row: (badness(row), row.value))
 
 
@@ -99,11 +96,7 @@ def badness(row: SliceScore) -> tuple[float, ...]:
     return tuple(math.inf if math.isnan(x) else x for x in (f1.high, f1.value, -flagged))
 
 
-def _score(
-    scored: Scored, field: str, value: str, where: npt.NDArray[np.bool_], groups: Sequence[Any], like: ClusterBootstrap
-) -> SliceScore:
-    rows = np.flatnonzero(where)
-    boot = ClusterBootstrap([groups[i] for i in rows.tolist()], n=like.n, ci=like.ci, seed=like.seed)
+def _score(scored: Scored, field: str, value: str, rows: npt.NDArray[np.int64], boot: ClusterBootstrap) -> SliceScore:
     counts = scored.strict[rows]
     carrying = int(scored.carrying[rows].sum())
     plain = scored.plain[rows]
@@ -113,12 +106,8 @@ def _score(
         n=len(rows),
         groups=boot.groups,
         carrying=carrying,
-        f1=boot.estimate(counts.sum(axis=1), _f1) if carrying else Estimate(math.nan),
+        f1=boot.estimate(counts.sum(axis=1), m.f1) if carrying else Estimate(math.nan),
         macro_f1=boot.macro_f1(counts) if carrying else Estimate(math.nan),
         false_alarms=boot.share(np.where(plain, scored.flagged[rows], np.nan)),
         origin_accuracy=boot.share(scored.origin_right[rows]),
     )
-
-
-def _f1(counts: Floats) -> Floats:
-    return m.rates(counts).f1

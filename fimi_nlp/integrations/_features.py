@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from fimi_nlp.integrations._shared import Model
     from fimi_nlp.tagger import Tagger
 
-FEATURES = ("embedding", "scores", "both", "words", "embedding+words")
+#: Choices, and the parts that stand side by side in each.
+_PARTS = {
+    "embedding": ("embedding",),
+    "scores": ("scores",),
+    "both": ("embedding", "scores"),
+    "words": ("words",),
+    "embedding+words": ("embedding", "words"),
+}
+FEATURES = tuple(_PARTS)
 #: Words and pairs of words are hashed into so many columns, so that there is nothing to fit and nothing to save.
 WORDS = 2**15
 
@@ -89,35 +97,37 @@ class NarrativeEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         texts = as_texts(X)
         if texts is None:
             raise InputTypeError("X holds no texts.", remedy='Give a list or one column of str, as in frame["text"].')
-        parts: list[Any] = []
-        if "words" in self.features:
-            parts.append(_words(texts))
-            if self.features == "words":
-                return parts[0]
-        tagger = resolve(self.model)
-        if self.features != "scores":
-            parts.insert(0, tagger.embed(texts))
-        if self.features in {"scores", "both"}:
-            keys = _score_names(tagger)
-            rows = [[tag.scores.get(key, 0.0) for key in keys] for tag in tagger.stream(texts)]
-            parts.append(np.array(rows, np.float32).reshape(len(texts), len(keys)))
-        if "words" in self.features:
+        parts = [self._part(part, texts) for part in _PARTS[self.features]]
+        if len(parts) == 1:
+            return parts[0]
+        if "words" in _PARTS[self.features]:
             from scipy.sparse import hstack
 
             return hstack(parts, format="csr", dtype=np.float32)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        return np.concatenate(parts, axis=1)
+
+    def _part(self, part: str, texts: list[str]) -> Any:
+        if part == "words":
+            return _words(texts)
+        tagger = resolve(self.model)
+        if part == "embedding":
+            return tagger.embed(texts)
+        keys = _score_names(tagger)
+        rows = [[tag.scores.get(key, 0.0) for key in keys] for tag in tagger.stream(texts)]
+        return np.array(rows, np.float32).reshape(len(texts), len(keys))
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:  # noqa: ARG002
         """Names of the features: ``embedding0``, ..., the labels of the scores, ``words0``, ..."""
-        tagger = resolve(self.model)
-        names: list[str] = []
-        if "embedding" in self.features or self.features == "both":
-            names += [f"embedding{i}" for i in range(tagger.embed([]).shape[1])]
-        if self.features in {"scores", "both"}:
-            names += _score_names(tagger)
-        if "words" in self.features:
-            names += [f"words{i}" for i in range(WORDS)]
+        names = [name for part in _PARTS[self.features] for name in self._names(part)]
         return np.array(names, dtype=object)
+
+    def _names(self, part: str) -> list[str]:
+        if part == "words":
+            return [f"words{i}" for i in range(WORDS)]
+        tagger = resolve(self.model)
+        if part == "embedding":
+            return [f"embedding{i}" for i in range(tagger.embed([]).shape[1])]
+        return _score_names(tagger)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
