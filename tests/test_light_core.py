@@ -54,7 +54,7 @@ def test_no_network_is_asked_for() -> None:
 def test_importing_and_tagging_change_no_global_state() -> None:
     _python(
         # numpy sets warning filters of its own when it is imported: ours come after it.
-        "import os, warnings, logging, locale, signal, numpy, onnxruntime, tokenizers, py3langid\n"
+        "import os, warnings, logging, locale, signal, numpy, onnxruntime, tokenizers, fasttext\n"
         "def state(): return (dict(os.environ), list(warnings.filters), logging.getLogger().level,\n"
         "  list(logging.getLogger().handlers), locale.getlocale(), signal.getsignal(signal.SIGINT), os.getcwd())\n"
         "before = state()\n"
