@@ -24,9 +24,9 @@ def main() -> None:
     parser.add_argument("--model", help="A bundle's folder; by default the bundled model.")
     parser.add_argument("--quick", action="store_true", help="A minute instead of ten: to see that it runs.")
     arguments = parser.parse_args()
-    plan = Plan(arguments.model, texts=400, rounds=7, singles=300, stream=100_000, cold=7)
+    plan = Plan(arguments.model, texts=400, rounds=7, singles=300, stream=100_000, document=100_000, cold=7)
     if arguments.quick:
-        plan = Plan(arguments.model, texts=40, rounds=2, singles=20, stream=400, cold=1)
+        plan = Plan(arguments.model, texts=40, rounds=2, singles=20, stream=400, document=1_000, cold=1)
     result = run(plan, print)
     print("\n".join(lines(result)))
     if not arguments.quick:

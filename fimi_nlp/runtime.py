@@ -95,7 +95,8 @@ class Runtime:
     -----
     Safe to share between threads. After a fork the child starts a session of its own on first use, since the threads
     of the parent's do not come along. One session is held at a time: one whose products use all threads for single
-    texts, or one that every thread runs by itself for many.
+    texts, or one that every thread runs by itself for many. Which of them, the first windows decide: to start both
+    would take time and memory for nothing.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int | None = None) -> None:
@@ -103,12 +104,11 @@ class Runtime:
         self.threads = threads or cores()
         self._held: _Model | None = None
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
-        model = self._model(self.threads)
-        if set(model.shapes) != {"logits", "embedding"}:
-            raise BundleError(
-                f"{bundle.model_path}: the model's outputs are {sorted(model.shapes)}, not embedding, logits."
-            )
-        self.outputs, self.dimensions = (int(model.shapes[name][-1]) for name in ("logits", "embedding"))
+
+    @property
+    def dimensions(self) -> int:
+        """Of an embedding."""
+        return (self._held or self._model(self.threads)).dimensions
 
     def run(self, windows: Sequence[Sequence[int]]) -> Raw:
         """Run the model over windows of token ids, without prefix and suffix, in any number and order.
@@ -120,19 +120,26 @@ class Runtime:
         """
         return self.start(windows).result()
 
-    def start(self, windows: Sequence[Sequence[int]]) -> Pending:
+    def start(self, windows: Sequence[Sequence[int]], *, more: bool = False) -> Pending:
         """Begin to run the model over windows; other work can be done until `Pending.result` is asked for.
 
         With one thread, or few windows, nothing begins before that.
+
+        Parameters
+        ----------
+        windows : sequence of sequence of int
+            Token ids.
+        more : bool
+            Part of a long row of calls: each thread takes windows of its own even where there are few, since another
+            session for these would cost more than it gains.
         """
-        raw = Raw(
-            np.empty((len(windows), self.outputs), np.float32), np.empty((len(windows), self.dimensions), np.float32)
-        )
-        pending = Pending(windows, raw)
-        if self.threads == 1 or len(windows) < MANY:
-            pending._here = self._model(self.threads)
+        few = self.threads == 1 or (len(windows) < MANY and not more)
+        model = self._model(self.threads if few else 1)
+        pending = Pending(windows, model.empty(len(windows)))
+        if few:
+            pending._here = model
         else:
-            model, pool = self._model(1), self._executor()
+            pool = self._executor()
             pending._workers = [pool.submit(pending._work, model) for _ in range(self.threads)]
         return pending
 
@@ -178,11 +185,18 @@ class _Model:
             )
         except Exception as error:
             raise BundleError(f"{bundle.model_path}: ONNX Runtime cannot load the model: {error}") from error
-        self.shapes: dict[str, list[Any]] = {output.name: output.shape for output in self._session.get_outputs()}
+        shapes: dict[str, list[Any]] = {output.name: output.shape for output in self._session.get_outputs()}
+        if set(shapes) != {"logits", "embedding"}:
+            raise BundleError(f"{bundle.model_path}: the model's outputs are {sorted(shapes)}, not embedding, logits.")
+        self.outputs, self.dimensions = (int(shapes[name][-1]) for name in ("logits", "embedding"))
         self._prefix, self._suffix = bundle.tokens.prefix, bundle.tokens.suffix
 
     def __call__(self, window: Sequence[int]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         return self.run(self.feed(window))
+
+    def empty(self, windows: int) -> Raw:
+        """Room for the answers on so many windows."""
+        return Raw(np.empty((windows, self.outputs), np.float32), np.empty((windows, self.dimensions), np.float32))
 
     def feed(self, window: Sequence[int]) -> dict[str, npt.NDArray[np.int64]]:
         """The inputs of the graph for one window."""

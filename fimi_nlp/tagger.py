@@ -15,7 +15,7 @@ from fimi_nlp.decision import Decider, calibrate
 from fimi_nlp.errors import InputTypeError
 from fimi_nlp.gate import Sieve
 from fimi_nlp.reader import Reader
-from fimi_nlp.runtime import Runtime
+from fimi_nlp.runtime import MANY, Runtime
 from fimi_nlp.types import Mode, Reason, Tag
 
 if TYPE_CHECKING:
@@ -238,8 +238,10 @@ class Tagger:
     def _stream(self, texts: Iterable[str]) -> Iterator[Tag]:
         waiting: deque[tuple[list[Prepared], Pending]] = deque()
         try:
+            more = False
             for chunk in self._chunks(texts):
-                waiting.append((chunk, self._start(chunk)))
+                more = more or len(chunk) >= MANY  # of few texts that pass the first stage, the next chunk has many again
+                waiting.append((chunk, self._start(chunk, more=more)))
                 if len(waiting) > 1:
                     yield from self._decide(*waiting.popleft())
             while waiting:
@@ -266,8 +268,8 @@ class Tagger:
         prepared = self._reader.prepare(text, any_language=any_language)
         return prepared if self._sieve is None or any_language else self._sieve(prepared)
 
-    def _start(self, chunk: Sequence[Prepared]) -> Pending:
-        return self._runtime.start([window for item in chunk for window in item.ids])
+    def _start(self, chunk: Sequence[Prepared], *, more: bool = False) -> Pending:
+        return self._runtime.start([window for item in chunk for window in item.ids], more=more)
 
     def _decide(self, chunk: Sequence[Prepared], pending: Pending) -> Iterator[Tag]:
         read = [(item.spans, item.language) for item in chunk if item.ids]

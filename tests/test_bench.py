@@ -69,7 +69,7 @@ def test_the_command_writes_its_figures(tmp_path: Path) -> None:
     from fimi_nlp.cli import app
 
     out = tmp_path / "figures.json"
-    options = "--texts 12 --rounds 1 --threads 1 --singles 3 --stream 20 --cold 1 --no-peer"
+    options = "--texts 12 --rounds 1 --threads 1 --singles 3 --stream 20 --document 400 --cold 1 --no-peer"
     done = CliRunner().invoke(app, ["bench", *options.split(), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert "1 threads, single text, tagger: p50" in done.output
@@ -79,6 +79,9 @@ def test_the_command_writes_its_figures(tmp_path: Path) -> None:
     assert figures["threads_1"]["mixed"]["tagger"]["texts_per_second"] > 0
     assert figures["cold"]["python"]["seconds"] < figures["cold"]["tagger"]["seconds"]
     assert list(figures["stream_mb"]) == ["2", "10", "20"]
+    assert list(figures["documents"]) == ["4", "40", "400"]
+    assert figures["documents"]["400"]["windows"] > 1
+    assert "one text of 400 words" in done.output
 
 
 def test_the_peer_and_the_limit(tmp_path: Path) -> None:

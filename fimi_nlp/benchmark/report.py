@@ -24,6 +24,11 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"cold, {name}: {row['seconds']:.2f} s"
     if memory := result.get("stream_mb"):
         yield "memory of a stream: " + ", ".join(f"{value:.0f} MB after {int(n):,}" for n, value in memory.items())
+    for words, row in result.get("documents", {}).items():
+        yield (
+            f"one text of {int(words):,} words: {row['windows']:,} windows in {row['seconds']:.2f} s"
+            f" ({row['windows_per_second']:.0f} a second), {row['more_mb']:.0f} MB more at most"
+        )
 
 
 def _threads(threads: str, found: dict[str, Any]) -> Iterator[str]:

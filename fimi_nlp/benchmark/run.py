@@ -46,6 +46,8 @@ class Plan:
         Texts whose latency is taken.
     stream : int
         Texts of the stream whose memory is watched; 0 leaves it out.
+    document : int
+        Words of the longest single text; 0 leaves it out.
     cold : int
         New processes of each kind; 0 leaves them out.
     peer : bool
@@ -60,6 +62,7 @@ class Plan:
     threads: tuple[int, ...] = (1, 2)
     singles: int = 100
     stream: int = 0
+    document: int = 0
     cold: int = 5
     peer: bool = True
     seed: int = 0
@@ -111,6 +114,9 @@ def run(plan: Plan, say: Callable[[str], object] = lambda _: None) -> dict[str, 
     if plan.stream:
         say(f"memory over {plan.stream:,} texts")
         result["stream_mb"] = timing.stream_memory(plan.model, plan.stream, max(plan.threads))
+    if plan.document:
+        say(f"single texts of up to {plan.document:,} words")
+        result["documents"] = timing.long_documents(plan.model, plan.document, max(plan.threads))
     return result
 
 

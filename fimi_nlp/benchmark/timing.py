@@ -101,19 +101,54 @@ def stream_memory(model: str | None, count: int, threads: int | None) -> dict[st
     return points
 
 
+_DOCUMENT = """
+import json, time
+import fimi_nlp as fn
+from fimi_nlp.benchmark.timing import peak
+from fimi_nlp.benchmark.workload import Workload
+tagger, words = fn.load({model!r}, threads={threads!r}), {words!r}
+text = " ".join(Workload(1, shortest=words, longest=words).texts(1))
+tagger.tag(text[:20_000])  # with the buffers that any long text needs
+before, start = peak(), time.perf_counter()
+windows = tagger.tag(text).windows
+print(json.dumps({{"windows": windows, "seconds": time.perf_counter() - start, "more_mb": peak() - before}}))
+"""
+
+
+def long_documents(model: str | None, most: int, threads: int | None) -> dict[str, dict[str, float]]:
+    """What one text of a hundredth, a tenth and all of `most` words takes, by its number of words.
+
+    Each in a process of its own: windows, seconds, windows a second, and by how many megabytes the most that the
+    process ever held has grown beyond what a text of some 3,000 words needs.
+    """
+    found = {}
+    for words in sorted({max(most // 100, 1), max(most // 10, 1), most}):
+        row = json.loads(python(_DOCUMENT.format(model=model, threads=threads, words=words)))
+        rate = round(row["windows"] / row["seconds"], 2)
+        seconds, more = round(row["seconds"], 2), round(row["more_mb"], 1)
+        found[str(words)] = {**row, "seconds": seconds, "windows_per_second": rate, "more_mb": more}
+    return found
+
+
+def peak() -> float:
+    """The most memory that this process has held, in megabytes (10^6 bytes)."""
+    try:
+        import resource
+    except ImportError:  # pragma: no cover - Windows
+        return float("nan")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
 def resident() -> float:
     """Resident memory of this process in megabytes (10^6 bytes); where the system does not say, its peak."""
     try:
         import resource
 
-        try:
-            with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no path of the user's
-                return round(int(file.read().split()[1]) * resource.getpagesize() / 1e6, 1)
-        except OSError:
-            unit = 1 if sys.platform == "darwin" else 1024
-            return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
-    except ImportError:
-        return float("nan")
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no path of the user's
+            return round(int(file.read().split()[1]) * resource.getpagesize() / 1e6, 1)
+    except (ImportError, OSError):
+        return round(peak(), 1)
 
 
 def python(code: str) -> str:
