@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 #: Thresholds are looked for on this grid of calibrated probabilities.
 GRID = np.round(np.arange(0.05, 0.96, 0.01), 2)
-#: balanced: F1 that is given up for fewer false alarms.
-TOLERANCE = 0.01
 #: high_precision: at most this share of the passages without a narrative is flagged, over all the labels together ...
 FLAGGED_AT_MOST = 0.01
 #: ... with this confidence over the draw of the dev passages.
@@ -112,10 +110,11 @@ def _resamples(groups: Sequence[str], seed: int) -> Floats:
 
 
 def _best_f1(p: Floats, gold: Floats, weights: Floats) -> float:
-    """The most cautious threshold whose F1, on average over resamples, is within `TOLERANCE` of the best.
+    """The most cautious threshold whose F1 is within one standard error of the best.
 
-    F1 is flat around its top, and the share of false alarms is not: among thresholds that dev cannot tell apart, the
-    highest is the one that flags the fewest passages of people who made no such claim.
+    The one-standard-error rule (Breiman et al. 1984, *Classification and Regression Trees*), the error being that of the
+    best F1 over resamples of whole documents. F1 is flat around its top, and the share of false alarms is not: among
+    thresholds that dev cannot tell apart, the highest flags the fewest passages of people who made no such claim.
     """
     if not (gold > SURE).any():
         return 0.5
@@ -125,4 +124,5 @@ def _best_f1(p: Floats, gold: Floats, weights: Floats) -> float:
     missed = (weights @ gold)[:, None] - hit
     f1 = 2 * hit / np.maximum(2 * hit + wrong + missed, 1e-9)
     mean = f1.mean(0)
-    return float(GRID[np.flatnonzero(mean >= mean.max() - TOLERANCE)[-1]])
+    best = int(mean.argmax())
+    return float(GRID[np.flatnonzero(mean >= mean[best] - f1[:, best].std())[-1]])
