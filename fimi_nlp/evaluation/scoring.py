@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from fimi_nlp.evaluation.adapters import LabelMap
+    from fimi_nlp.evaluation.answers import LabelMap
     from fimi_nlp.evaluation.predictions import Predictions
 
     Floats = npt.NDArray[np.float64]
@@ -79,8 +79,9 @@ def evaluate(
     second : Corpus, optional
         A second annotator's labels of the same passages, matched by id: what two people agree on is about what a
         model can hope for.
-    labels : mapping, optional
-        A model's own labels to labels of the schema, or to ``None``; see `fimi_nlp.evaluation.predict`.
+    labels : mapping or sequence, optional
+        A model's own labels to labels of the schema, or to ``None``; or the labels of the columns of its arrays. See
+        `fimi_nlp.evaluation.predict`.
     threshold : float
         Probability from which a narrative is named, for models that give probabilities alone.
     progress : bool
