@@ -83,7 +83,8 @@ def _answer(record: Record, reader: Reader) -> Answer:
     try:
         return _read(record.data, reader)
     except (ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{record.place}: {error}", remedy="Correct the file of predictions.") from error
+        remedy = "Name what the model named in 'narratives'; its probabilities go into 'scores'."
+        raise InputError(f"{record.place}: {str(error).rstrip('.')}.", remedy=remedy) from error
 
 
 def _read(data: Mapping[str, Any], reader: Reader) -> Answer:
