@@ -90,6 +90,7 @@ class ConvergenceReport:
             "texts": len(self.corpus),
             "origin_from_tags": self.corpus.origin_from_tags,
             "not_read": self.corpus.not_read,
+            "undated": self.corpus.undated,
             "events": dict(self.events),
             "shares": self.shares.to_records(),
             "mix": self.mix.to_dict(),
@@ -144,6 +145,8 @@ class ConvergenceReport:
         ]
         if self.corpus.not_read:
             lines.append(f"{self.corpus.not_read:,} more could not be read and are left out.")
+        if self.corpus.undated:
+            lines.append(f"{self.corpus.undated:,} more have no date and are left out.")
         if self.corpus.origin_from_tags:
             lines.append(CIRCLE)
         return " ".join(lines)
