@@ -161,9 +161,10 @@ class ConvergenceReport:
     def _echoes(self) -> str:
         assert self.echoes is not None
         kinds = {kind: sum(pair.kind == kind for pair in self.echoes.pairs) for kind in ("copy", "near", "close")}
+        close = f", {kinds['close']:,} close wordings." if self.echoes.wordings else "; close wordings not looked for."
         lines = [
             f"{len(self.echoes.pairs):,} pairs of different sources: {kinds['copy']:,} copies, {kinds['near']:,} nearly"
-            f" the same words, {kinds['close']:,} close wordings."
+            f" the same words{close}"
         ]
         for d in self.directions:
             line = f"{d.pairs:,} pairs lie between {_code(d.first)} and {_code(d.second)}"
