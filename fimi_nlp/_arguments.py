@@ -43,7 +43,7 @@ def not_a_text(value: object, where: str) -> InputTypeError:
     if isinstance(value, (bytes, bytearray)):
         remedy = "Decode it first: value.decode('utf-8')."
     elif isinstance(value, (list, tuple)):
-        remedy = "Use tag_many() for several texts."
+        remedy = "Explain one text at a time." if where == "explain()" else "Use tag_many() for several texts."
     elif value is None or value != value:
         remedy = "Drop or fill missing texts first."
     return InputTypeError(f"{where}: expected a str, got {type(value).__name__} ({value!r:.60}).", remedy=remedy)

@@ -45,6 +45,7 @@ def converge(
     second: Annotated[str, typer.Option(help="The other.")] = "china",
     date: Annotated[str, typer.Option(help="Column of dates, ISO 8601.")] = "date",
     source: Annotated[str, typer.Option(help="Column of outlets or accounts.")] = "source",
+    skip_undated: Annotated[bool, typer.Option("--skip-undated", help="Leave out texts without a date.")] = False,
     document: Annotated[Optional[str], typer.Option(help="Column of documents.")] = None,  # noqa: UP045
     text_column: Annotated[str, typer.Option(help="The column that holds the text.")] = "text",
     events: Annotated[
@@ -65,7 +66,15 @@ def converge(
     from fimi_nlp.evaluation.convergence import converge as run
     from fimi_nlp.tagger import load
 
-    corpus = TaggedCorpus.read(tagged, origin=origin, date=date, source=source, document=document, text=text_column)
+    corpus = TaggedCorpus.read(
+        tagged,
+        origin=origin,
+        date=date,
+        source=source,
+        document=document,
+        text=text_column,
+        skip_undated=skip_undated,
+    )
     report = run(
         corpus,
         origins=(first, second),

@@ -80,6 +80,8 @@ def evaluate(
     if out is not None:
         _check_target(out, html=suite is None and not masked)
     if suite is not None:
+        if corpus:
+            raise typer.BadParameter("--suite has texts of its own: give no labelled files beside it.")
         _run_suite(model, suite, mode=mode, revision=revision, out=out)
         return
     if not corpus:
@@ -88,6 +90,7 @@ def evaluate(
     from fimi_nlp.evaluation import evaluate as run_evaluation
 
     ours = _model(model, mode, revision)
+    theirs = None if against is None else _model(against, mode, None)  # before the work: the name may be wrong
     labels = _schema(schema, ours)
     whole = Corpus.read(list(corpus), schema=labels)
     part = _split(whole, split)
@@ -101,8 +104,8 @@ def evaluate(
     report.print()
     if out:
         report.save(out)
-    if against is not None:
-        _compare(report, run_evaluation(_model(against, mode, None), part, **options), out)
+    if theirs is not None:
+        _compare(report, run_evaluation(theirs, part, **options), out)
     if baseline:
         _baseline(whole, part, columns, report.macro_f1)
 
@@ -143,9 +146,10 @@ def _compare(report: Report, other: Report, out: Path | None) -> None:
 
 def _run_suite(model: str, name: str, *, mode: Mode, revision: str | None, out: Path | None) -> None:
     from fimi_nlp.evaluation import Suite
-    from fimi_nlp.tagger import load
 
-    tagger = load(None if model == "default" else model, revision=revision, mode=mode)
+    tagger = _model(model, mode, revision)
+    if isinstance(tagger, Path):
+        raise InputError("A file of predictions knows nothing of the texts of a suite.", remedy="Name a model.")
     report = Suite.read(None if name == "behavioural" else name, schema=tagger.schema).run(tagger)
     report.print()
     if out:

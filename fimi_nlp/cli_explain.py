@@ -32,8 +32,11 @@ def explain(
     """Show which words of a text carry each narrative."""
     from rich.console import Console
 
+    from fimi_nlp.errors import InputError
     from fimi_nlp.tagger import load
 
+    if out and out.suffix not in (".html", ".htm"):
+        raise InputError(f"Cannot write a page as '{out.name}'.", remedy="Name a .html file; for JSON, use --json.")
     if text == "-":
         text = typer.get_text_stream("stdin", encoding="utf-8", errors="replace").read()
     explanation = load(model, revision=revision, mode=mode).explain(text, labels or None)

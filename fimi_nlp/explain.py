@@ -180,6 +180,11 @@ class Explanation:
 
     def _known(self, label: str) -> str:
         if label not in self._words:
+            if not self.tag.scores:
+                raise InputError(
+                    f"'{label}' is not explained: the text was not read ({self.tag.reason.value}).",
+                    remedy="Look at tag.reason first.",
+                )
             raise InputError(
                 f"'{label}' is not explained here.",
                 remedy=did_you_mean(label, self.labels) if self.labels else "Ask for it: explain(text, [label]).",

@@ -57,7 +57,19 @@ def test_wrong_targets_fail_before_the_work(corpus: Path, tmp_path: Path) -> Non
     assert "Name a file with .md or .json or .html" in run("evaluate", "default", corpus, "-o", "r.pdf", code=1)[1]
     assert "is no folder" in run("evaluate", "default", corpus, "-o", tmp_path / "no" / "r.md", code=1)[1]
     assert "no such file" in run("evaluate", tmp_path / "gone.jsonl", corpus, code=1)[1]
+    assert "no such model folder" in run("evaluate", "default", corpus, "--compare", "gone", code=1)[1]
+    bare = tmp_path / "bare.csv"
+    bare.write_text("text,theme\nThe ferry leaves.,none\n")
+    err = run("evaluate", "default", bare, code=1)[1]
+    assert "No passage of the corpus has labels" in err
+    assert "it has, beside the text, theme" in err
     assert (
         "masked texts"
         in run("evaluate", predictions(tmp_path / "s.jsonl", corpus, miss=9), corpus, "--shortcuts", code=1)[1]
     )
+
+
+def test_a_suite_has_texts_of_its_own(corpus: Path, tmp_path: Path) -> None:
+    assert "give no labelled" in run("evaluate", "default", corpus, "--suite", "behavioural", code=2)[1]
+    said = predictions(tmp_path / "said.jsonl", corpus, miss=4)
+    assert "knows nothing of the texts" in run("evaluate", said, "--suite", "behavioural", code=1)[1]

@@ -221,6 +221,8 @@ def test_bad_arguments_are_named(tmp_path: Path) -> None:
         TaggedCorpus.read(3, origin="origin")
     with pytest.raises(InputError, match="No text carries 'c'"):
         TaggedCorpus.read([tagged_record(0, "a")], origin="origin", labels=["c"])
+    with pytest.raises(InputError, match=r"'chna'.*Did you mean 'china'"):
+        lead_lag(simulate(weeks=4), origins=("russia", "chna"))
     with pytest.raises(InputError, match="at most a quarter"):
         lead_lag(simulate(weeks=26), longest=8)
     corpus = simulate(weeks=104)
@@ -265,7 +267,7 @@ def test_origins_from_tags_come_with_a_warning() -> None:
     records = [{**tagged_record(n, "a"), "origin": {"label": ("russia", "china")[n % 2]}} for n in range(20)]
     text = converge(TaggedCorpus.read(records, origin="origin")).to_markdown()
     assert "goes round in a circle" in text
-    assert "Lead and lag: There are 1 periods" in text
+    assert "Lead and lag: The texts span 1 week," in text
 
 
 def test_plots_show_what_they_should() -> None:
@@ -291,7 +293,15 @@ def test_command(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*arguments, "--event", "2024-01-06=talks"])
     assert done.exit_code == 0, done.output
     text = (tmp_path / "out" / "report.md").read_text()
-    assert "3 pairs of different sources: 0 copies, 3 nearly the same words" in text
+    assert "3 pairs of different sources: 0 copies, 3 nearly the same words; close wordings not looked for" in text
     assert "`russia` stands first in 1.00" in text
     assert (tmp_path / "out" / "echoes.png").exists()
     assert CliRunner().invoke(app, [*arguments, "--event", "2024-01-06"]).exit_code == 2
+    with open_writer(tagged) as writer:
+        for record in [*_echo_records(), {**_echo_records()[0], "date": None}]:
+            writer.write(record)
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 1
+    assert "--skip-undated" in str(refused.exception)
+    assert CliRunner().invoke(app, [*arguments, "--skip-undated"]).exit_code == 0
+    assert "1 more have no date and are left out" in (tmp_path / "out" / "report.md").read_text()

@@ -53,7 +53,8 @@ def test_what_is_countered_or_not_read_is_not_carried() -> None:
     ("change", "message"),
     [
         ({"date": "tomorrow"}, "record 2: 'date' is 'tomorrow'"),
-        ({"date": None}, "record 2: 'date' is None"),
+        ({"date": "29/02/2024"}, "record 2: 'date' is '29/02/2024'.*2024-02-29"),
+        ({"date": None}, "record 2: 'date' is empty.*skip_undated=True"),
         ({"source": " "}, "record 2: 'source' is empty"),
         ({"narratives": "yes"}, "record 2: 'narratives' is not the tagger's"),
     ],
@@ -61,6 +62,17 @@ def test_what_is_countered_or_not_read_is_not_carried() -> None:
 def test_bad_records_are_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         TaggedCorpus.read([tagged_record(0), {**tagged_record(1), **change}], origin="input_origin")
+
+
+@pytest.mark.parametrize("nothing", [None, "", float("nan"), pd.NaT])
+def test_undated_texts_are_left_out_where_one_says_so(nothing: Any) -> None:
+    records = [tagged_record(0, "a"), {**tagged_record(1, "b"), "date": nothing}]
+    with pytest.raises(InputError, match="'date' is empty"):
+        TaggedCorpus.read(records, origin="input_origin")
+    corpus = TaggedCorpus.read(records, origin="input_origin", skip_undated=True)
+    assert (len(corpus), corpus.undated, corpus.labels) == (1, 1, ("a",))
+    with pytest.raises(InputError, match="no tagged texts with a 'date'"):
+        TaggedCorpus.read(records[1:], origin="input_origin", skip_undated=True)
 
 
 def test_times_with_a_zone_are_brought_to_utc() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,8 +90,9 @@ def test_functions_get_texts_alone_and_give_tags() -> None:
     said = predict(model, CORPUS)
     assert seen == CORPUS.texts
     assert (said.model, said.confidence.tolist()) == ("mine@1", [0.4] * 3)
-    report = evaluate(lambda texts: [[] for _ in texts], CORPUS)
-    assert report.model == "<lambda>"
+    silent = lambda texts: [[] for _ in texts]  # noqa: E731 - what it is called is what is tested
+    assert evaluate(silent, CORPUS).model == "<lambda>"
+    assert evaluate(silent, CORPUS, name="silent").model == "silent"
 
 
 def test_own_labels_are_mapped() -> None:
@@ -111,7 +113,9 @@ def test_own_labels_are_mapped() -> None:
         ([{"rain": 3.2, "sun": 0.1}] * 3, InputError, "'rain' is 3.2, which is no probability"),
         ([{"rain": "much", "sun": 0.1}] * 3, InputError, "no probability"),
         ([{"rain": math.nan, "sun": 0.1}] * 3, InputError, "no probability"),
-        ([{"rain": 0.5}] * 3, SchemaError, "no score for 'sun'"),
+        ([{"rain": 0.5}, {"rain": 0.5, "sun": 0.1}, {}], SchemaError, "'sun' in some answers, and none in others"),
+        ([{"rain": 0.5, "snow": 0.1}] * 3, SchemaError, r"'snow'.*labels=\{'snow': None\}"),
+        ([{"label": "rain", "score": 0.5}] * 3, InputTypeError, "the score of one label alone"),
         ([["rein"]] * 3, SchemaError, "Did you mean 'rain'"),
         (np.zeros((3, 5)), InputError, r"5 columns for 2 narratives.*rain, sun"),
         ([object()] * 3, InputTypeError, "cannot be read"),
@@ -122,9 +126,54 @@ def test_answers_that_do_not_fit(answers: Any, error: type[Exception], message: 
         predict(lambda texts: answers, CORPUS)
 
 
-def test_what_is_no_model() -> None:
+def test_a_narrative_that_the_model_does_not_know_is_never_named() -> None:
+    report = evaluate(lambda texts: [{"rain": row["rain"]} for row in P], CORPUS)
+    rain, sun = report.labels
+    assert (rain.f1.value, sun.recall.value, sun.predicted) == (1.0, 0.0, 0)
+    assert sun.average_precision.value == pytest.approx(1 / 3)  # as good as its share of the passages
+    assert report.macro_f1 == 0.5
+
+
+@pytest.mark.parametrize("answers", [["none", "rain", ["None"]], [{"none": 0.1, "rain": 0.1, "sun": 0.1}] * 3])
+def test_none_is_no_narrative(answers: Any) -> None:
+    assert predict(lambda texts: answers, CORPUS).named.sum() == ("rain" in answers)
+
+
+@pytest.mark.parametrize("flag", [bool, int, np.int64], ids=["bool", "int", "numpy"])
+def test_lists_may_say_of_each_narrative_whether_it_is_named(flag: Any) -> None:
+    answers = [[flag(value) for value in row] for row in NAMED]
+    assert predict(lambda texts: answers, CORPUS).named.tolist() == NAMED
+
+
+def test_columns_have_the_names_that_the_model_or_the_caller_gives() -> None:
+    pandas = pytest.importorskip("pandas")
+    backwards = np.array(NAMED)[:, ::-1]
+    frame = pandas.DataFrame(backwards, columns=["sun", "rain"])
+    assert predict(lambda texts: frame, CORPUS).named.tolist() == NAMED
+    assert predict(lambda texts: backwards, CORPUS, labels=("sun", "rain")).named.tolist() == NAMED
+    some = predict(lambda texts: backwards[:, 1:], CORPUS, labels=["rain"]).named
+    assert some.tolist() == [[True, False], [True, False], [False, False]]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"labels": {"wet": "rein"}}, SchemaError, "'rein'.*Did you mean 'rain'"),
+        ({"labels": "rain"}, InputTypeError, "labels is a str"),
+        ({"threshold": 50}, InputError, "threshold is 50.*such as 0.5"),
+    ],
+)
+def test_options_that_do_not_fit(options: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        predict(lambda texts: P, CORPUS, **options)
+
+
+def test_what_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(InputTypeError, match="A int is no model"):
         predict(3, CORPUS)
+    for path in (str(tmp_path), "default"):
+        with pytest.raises(InputError, match=r"is no file of predictions.*fn\.load\("):
+            predict(path, CORPUS)
 
 
 # --- scikit-learn ----------------------------------------------------------------------------------------------------
@@ -177,8 +226,40 @@ def test_a_scikit_learn_model_that_chooses_one_class() -> None:
     said = predict(model, CORPUS, labels={"dry": None})
     assert said.named.tolist() == [[True, False], [False, True], [False, False]]
     assert said.probabilities.sum(axis=1).max() <= 1.0
-    with pytest.raises(SchemaError, match="'dry'"):
+    with pytest.raises(SchemaError, match=r"'dry'.*labels=\{'dry': None\}"):
         predict(model, CORPUS)
+
+
+@pytest.mark.parametrize("probabilities", [True, False])
+def test_a_scikit_learn_model_that_chooses_among_a_part_of_the_narratives(probabilities: bool) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+    from sklearn.svm import LinearSVC
+
+    model = make_pipeline(FunctionTransformer(_words), LogisticRegression(C=100) if probabilities else LinearSVC())
+    model.fit(CORPUS.texts, ["rain", "rain", "none"])
+    report = evaluate(model, CORPUS)
+    assert [row.recall.value for row in report.labels] == [1.0, 0.0]
+    assert math.isfinite(report.narratives.macro_average_precision.value) is probabilities
+
+
+def test_columns_without_names_that_might_be_sorted() -> None:
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, MultiLabelBinarizer
+    from sklearn.svm import LinearSVC
+
+    schema = LabelSchema("weather", (Label("sun"), Label("rain")))
+    corpus = Corpus.read([{"text": p.text, "narratives": list(p.narratives or ())} for p in CORPUS], schema=schema)
+    binarizer = MultiLabelBinarizer()
+    columns = binarizer.fit_transform([list(p.narratives or ()) for p in corpus])
+    model = make_pipeline(FunctionTransformer(_words), OneVsRestClassifier(LinearSVC())).fit(corpus.texts, columns)
+    with pytest.warns(UserWarning, match=r"sun, rain.*labels=binarizer\.classes_"):
+        wrong = evaluate(model, corpus)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evaluate(model, corpus, labels=binarizer.classes_).macro_f1 == 1.0 > wrong.macro_f1
 
 
 # --- transformers ----------------------------------------------------------------------------------------------------
@@ -267,6 +348,13 @@ def test_simple_records(tmp_path: Path) -> None:
     assert said.probabilities.tolist() == [list(row.values()) for row in P]
 
 
+def test_records_of_a_model_that_knows_a_part_of_the_narratives(tmp_path: Path) -> None:
+    rows = [{"id": p.id, "scores": {"rain": P[i]["rain"]}} for i, p in enumerate(CORPUS)]
+    said = predict(_write(tmp_path / "p.jsonl", *rows), CORPUS)
+    assert said.named[:, 0].tolist() == [row[0] for row in NAMED]
+    assert not said.probabilities[:, 1].any()
+
+
 def test_records_without_ids_are_matched_by_text(tmp_path: Path) -> None:
     rows = [{"id": str(i), "text": p.text, "scores": P[i]} for i, p in enumerate(CORPUS)]
     assert predict(_write(tmp_path / "p.jsonl", *reversed(rows)), CORPUS).named.tolist() == NAMED
@@ -280,6 +368,7 @@ def test_records_without_ids_are_matched_by_text(tmp_path: Path) -> None:
         ([{"id": i, "narratives": ["rein"]} for i in "abc"], r"line 1: .*'rein'.*Did you mean 'rain'"),
         ([{"id": i, "scores": {"rain": 7, "sun": 0}} for i in "abc"], r"line 1: .*no probability"),
         ([{"id": i} for i in "abc"], r"line 1: neither 'narratives' nor 'scores'"),
+        ([{"id": i, "scores": {"rein": 0.7, "sun": 0}} for i in "abc"], r"line 1: .*'rein'.*Did you mean 'rain'"),
         ([{"id": i, "narratives": [], "stance": 3} for i in "abc"], r"line 1: 'stance' must be"),
         ([{"id": i, "narratives": [], "confidence": "high"} for i in "abc"], "line 1: "),
     ],

@@ -101,6 +101,10 @@ def test_the_page_has_everything_and_loads_nothing(report: Report, tmp_path: Pat
     for words in ("Summary", "Narratives", "Calibration", "Origin: gold by answer", "By source, worst first", "AURC"):
         assert words in shown
     assert f"{report.macro_f1:.3f}" in shown
+    titles = ("Summary", "Narratives", "Passages without a narrative", "Figures", "Calibration")
+    order = [shown.index(title) for title in titles]
+    assert order == sorted(order)
+    assert f"corpus {report.data}" in shown
 
 
 def test_names_stay_text(report: Report) -> None:
@@ -163,7 +167,7 @@ def test_what_cannot_be_drawn() -> None:
     with pytest.raises(InputError, match="Did you mean 'reliability'"):
         bare.plot("reliabilty")
     for kind in ("precision_recall", "thresholds", "reliability", "risk_coverage", "confusion", "slices"):
-        with pytest.raises(InputError, match="nothing to draw"):
+        with pytest.raises(InputError, match=r"nothing to draw.*(needs|slices=)"):
             bare.plot(kind)
     assert _Page(bare.to_html()).elements.count("svg") == 0
 

@@ -120,6 +120,8 @@ def test_other_labels_can_be_asked_for(tagger: fn.Tagger) -> None:
         tagger.explain(EVENT, replacement="deleted")  # type: ignore[arg-type]
     with pytest.raises(InputTypeError, match="expected a str"):
         tagger.explain(None)  # type: ignore[arg-type]
+    with pytest.raises(InputTypeError, match="Explain one text at a time"):
+        tagger.explain([EVENT])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", ["", "1234 !!", "https://example.org", "Это русский текст о погоде"])
@@ -127,6 +129,8 @@ def test_what_is_not_read_explains_nothing(tagger: fn.Tagger, text: str) -> None
     explanation = tagger.explain(text, [LABEL])
     assert explanation.tag == tagger.tag(text)
     assert explanation.labels == ()
+    with pytest.raises(InputError, match=rf"not read \({explanation.tag.reason.value}\)"):
+        explanation.top(LABEL)
     assert "Not read" in explanation.to_html()
     assert "Not read" in _console(explanation)
 
@@ -227,5 +231,8 @@ def test_command(tmp_path: Path, explanation: Explanation) -> None:
     assert json.loads(done.stdout) == {**explanation.to_dict()}
     done = runner.invoke(app, ["explain", EVENT])
     assert "No narrative is named." in done.stdout
+    done = runner.invoke(app, ["explain", TEXT, "--out", str(tmp_path / "page.pdf")])
+    assert isinstance(done.exception, InputError)
+    assert not (tmp_path / "page.pdf").exists()
     done = runner.invoke(app, ["explain", EVENT, "--label", "nato"])
     assert isinstance(done.exception, InputError)

@@ -5,7 +5,8 @@ A record (a line of JSONL, a row of CSV or Parquet) is about one passage:
 ==================  ===============================================================================================
 ``id``              of the passage; without ids that match, ``text``, which must then be that of the passage
 ``narratives``      those named, in any notation of `fimi_nlp.data.Corpus.read`, or as ``fimi-nlp tag`` writes them
-``scores``          ``{label: probability}``, where the model gives them; alone, they name from the threshold on
+``scores``          ``{label: probability}``, where the model gives them; alone, they name from the threshold on. A
+                    narrative that is not there has the probability 0
 ``stance, origin``  a label, ``{"label", "probability"}``, or null; leave the column out where the model has no such
 ``confidence``      the chance that what is named is right, where the model gives it
 ``reason``          as ``fimi-nlp tag`` writes it; ``LANGUAGE``, ``EMPTY``, ``NO_WORDS``: the text was not read
@@ -20,8 +21,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fimi_nlp.data.labels import CellError, is_missing, load_json, narratives
-from fimi_nlp.errors import InputError
-from fimi_nlp.evaluation.adapters import Answer, Reader, probability
+from fimi_nlp.errors import InputError, did_you_mean
+from fimi_nlp.evaluation.answers import Answer, Reader, probability
 from fimi_nlp.records import BadRecord, Record, read_records
 from fimi_nlp.types import Reason, Score, Tag
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fimi_nlp.data import Corpus
+    from fimi_nlp.schema import LabelSchema
 
 _UNREAD = {Reason.LANGUAGE.value, Reason.EMPTY.value, Reason.NO_WORDS.value}
 _NAN = float("nan")
@@ -81,13 +83,14 @@ def _answer(record: Record, reader: Reader) -> Answer:
     try:
         return _read(record.data, reader)
     except (ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{record.place}: {error}", remedy="Correct the file of predictions.") from error
+        remedy = "Name what the model named in 'narratives'; its probabilities go into 'scores'."
+        raise InputError(f"{record.place}: {str(error).rstrip('.')}.", remedy=remedy) from error
 
 
 def _read(data: Mapping[str, Any], reader: Reader) -> Answer:
     questions = frozenset(key for key in ("stance", "origin") if key in data)
     scores = None if is_missing(data.get("scores")) else _parsed(data["scores"])
-    given = None if scores is None else {label: probability(p, label) for label, p in scores.items()}
+    given = None if scores is None else _whole(scores, reader.schema)
     choices = {key: _choice(data.get(key), key) for key in ("stance", "origin")}
     sure = not is_missing(data.get("confidence"))
     if data.get("reason") in _UNREAD:
@@ -110,6 +113,17 @@ def _read(data: Mapping[str, Any], reader: Reader) -> Answer:
     )
     subs = frozenset({"subs"}) if any(score.sub for score in named) else frozenset()
     return Answer(tag, scored=given is not None, sure=sure, questions=questions | subs)
+
+
+def _whole(scores: Mapping[str, Any], schema: LabelSchema) -> dict[str, float]:
+    """The probabilities; 0 for narratives that the model does not know, unless they were meant by other names."""
+    known = {*schema.narrative_labels, *schema.stance_labels, *schema.origin_labels}
+    given = {label: probability(p, label) for label, p in scores.items()}
+    missing = [label for label in schema.narrative_labels if label not in given]
+    if missing and (others := [label for label in given if label not in known]):
+        hint = did_you_mean(others[0], missing)
+        raise CellError(f"'scores' has '{others[0]:.60}', and nothing for '{missing[0]}'. {hint}")
+    return dict.fromkeys(missing, 0.0) | given
 
 
 def _named(value: Any, scores: Mapping[str, float] | None, reader: Reader) -> list[Score]:

@@ -53,8 +53,8 @@ CAPTIONS = {
     " passages.",
     "risk_coverage": "How few tags are wrong if a person reads the least confident ones.",
     "confusion": "Rows are what the annotator said, columns what the model said.",
-    "slices": "Worst first, by the upper end of the interval; hollow marks have no interval. The dotted line is the"
-    " whole corpus.",
+    "slices": "Worst first, by the upper end of the interval; hollow marks have no interval. In brackets, passages."
+    " The dotted line is the whole corpus.",
 }
 
 
@@ -79,10 +79,12 @@ def whole_page(title: str, body: str) -> str:
 def fragment(report: Report) -> str:
     """What a notebook shows: key figures, tables, figures."""
     parts = [f"<h1>{_text(report.model or 'Evaluation')}</h1>", f"<p>{_text(intro(report))}</p>", _key(report)]
-    first, *others = sheets(report)
-    parts += _table(first)
+    every = list(sheets(report))
+    # First what most readers look for: the whole, each narrative, false alarms.
+    for sheet in every[:3]:
+        parts += _table(sheet)
     parts += _figures(report)
-    for sheet in others:
+    for sheet in every[3:]:
         parts += _table(sheet)
     return _division(parts)
 

@@ -181,6 +181,17 @@ FIGURES: dict[str, Callable[[Report], Chart | None]] = {
     "slices": slices,
 }
 
+_PROBABLE = "It needs a model that gives probabilities, and passages that carry narratives."
+#: Name to what the figure cannot be drawn without.
+NEEDS = {
+    "precision_recall": _PROBABLE,
+    "thresholds": _PROBABLE,
+    "reliability": _PROBABLE,
+    "risk_coverage": "It needs a model that gives probabilities or a confidence.",
+    "confusion": "It needs a model that gives stance or origin, and a schema that has them.",
+    "slices": 'Evaluate with slices, such as slices=["source"].',
+}
+
 
 # --- parts -----------------------------------------------------------------------------------------------------------
 

@@ -112,7 +112,8 @@ def intro(report: Report) -> str:
     """What was evaluated on what, and what the brackets mean."""
     model = f"{report.model} on {report.n:,}" if report.model else f"{report.n:,}"
     return (
-        f"{model} passages in {report.groups:,} groups ({report.group}); {number(100 * report.not_read, 1)} % not read."
+        f"{model} passages in {report.groups:,} groups ({report.group}), corpus {report.data};"
+        f" {number(100 * report.not_read, 1)} % not read."
         f" Brackets: {100 * report.ci:g} % intervals, cluster bootstrap over the groups,"
         f" {report.resamples:,} resamples, seed {report.seed}."
     )

@@ -53,8 +53,9 @@ class Report(Figures):
     scored: Scored | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
-        f1 = self.narratives.macro_f1
-        return f"Report({self.model!r}, {self.n} passages, macro-F1 {f1.value:.3f} [{f1.low:.3f}, {f1.high:.3f}])"
+        from fimi_nlp.evaluation.render import shown
+
+        return f"Report({self.model!r}, {self.n} passages, macro-F1 {shown(self.narratives.macro_f1)})"
 
     @property
     def macro_f1(self) -> float:
@@ -152,7 +153,10 @@ class Report(Figures):
         from fimi_nlp.evaluation.curves import choose_threshold
 
         if not self.curves.thresholds:
-            raise InputError("The report has no probabilities to choose thresholds by.")
+            raise InputError(
+                "The report has no probabilities to choose thresholds by.",
+                remedy="Evaluate a model that gives probabilities, on passages that carry narratives.",
+            )
         return {curve.label: choose_threshold(curve, precision, recall) for curve in self.curves.thresholds}
 
     def plot(self, kind: str) -> Figure:
@@ -168,13 +172,13 @@ class Report(Figures):
         InputError
             There is no such figure, or nothing to draw in it.
         """
-        from fimi_nlp.evaluation.plots import FIGURES
+        from fimi_nlp.evaluation.plots import FIGURES, NEEDS
 
         if kind not in FIGURES:
             raise InputError(f"There is no figure '{kind}'.", remedy=did_you_mean(kind, FIGURES))
         figure = FIGURES[kind](self)
         if figure is None:
-            raise InputError(f"There is nothing to draw for '{kind}' in this report.")
+            raise InputError(f"There is nothing to draw for '{kind}' in this report.", remedy=NEEDS[kind])
         return figure
 
     def to_markdown(self) -> str:

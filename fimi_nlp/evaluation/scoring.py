@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from fimi_nlp.evaluation.adapters import LabelMap
+    from fimi_nlp.evaluation.answers import LabelMap
     from fimi_nlp.evaluation.predictions import Predictions
 
     Floats = npt.NDArray[np.float64]
@@ -55,6 +56,7 @@ def evaluate(
     second: Corpus | None = None,
     labels: LabelMap | None = None,
     threshold: float = 0.5,
+    name: str | None = None,
     progress: bool = False,
 ) -> Report:
     """Ask a model about a corpus and score its answers.
@@ -79,10 +81,13 @@ def evaluate(
     second : Corpus, optional
         A second annotator's labels of the same passages, matched by id: what two people agree on is about what a
         model can hope for.
-    labels : mapping, optional
-        A model's own labels to labels of the schema, or to ``None``; see `fimi_nlp.evaluation.predict`.
+    labels : mapping or sequence, optional
+        A model's own labels to labels of the schema, or to ``None``; or the labels of the columns of its arrays. See
+        `fimi_nlp.evaluation.predict`.
     threshold : float
         Probability from which a narrative is named, for models that give probabilities alone.
+    name : str, optional
+        What the report calls the model, such as the mode that it was loaded in; by default, what the model is called.
     progress : bool
         Passed on to ``tag_many`` where true.
 
@@ -94,7 +99,7 @@ def evaluate(
     Raises
     ------
     InputError
-        The corpus is empty, has no column of that name, or the model did not give one answer a text.
+        The corpus is empty, has no labels or no column of that name, or the model did not give one answer a text.
     SchemaError
         The model's labels are not those of the corpus.
 
@@ -112,6 +117,8 @@ def evaluate(
     names = [slices] if isinstance(slices, str) else list(slices)
     check_fields(corpus, [*names, group])  # before the model does its work
     said = predict(model, corpus, progress, labels=labels, threshold=threshold)
+    if name is not None:
+        said = replace(said, model=name)
     return score(said, corpus, slices=names, group=group, ci=ci, seed=seed, second=second)
 
 

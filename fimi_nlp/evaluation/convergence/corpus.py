@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,8 +55,8 @@ class TaggedCorpus:
         The texts; empty strings where the records have none.
     origin_from_tags : bool
         Whether origins are the tagger's guesses rather than the sources' records.
-    not_read : int
-        Records left out since the tagger could not read them.
+    not_read, undated : int
+        Records left out since the tagger could not read them, or since they have no date.
     """
 
     labels: tuple[str, ...]
@@ -68,6 +68,7 @@ class TaggedCorpus:
     texts: tuple[str, ...]
     origin_from_tags: bool = False
     not_read: int = 0
+    undated: int = 0
 
     def __len__(self) -> int:
         return len(self.times)
@@ -84,6 +85,7 @@ class TaggedCorpus:
         text: str = "text",
         labels: Sequence[str] | None = None,
         stances: Sequence[str] = CARRYING,
+        skip_undated: bool = False,
     ) -> TaggedCorpus:
         """Read what ``fimi-nlp tag`` wrote, with the columns of the input beside it.
 
@@ -107,6 +109,8 @@ class TaggedCorpus:
             The narratives to look at; by default those named at least once.
         stances : sequence of str
             The stances in which a text counts as carrying its narratives.
+        skip_undated : bool
+            Leave out records without a date, and count them in `undated`; a date that cannot be read is an error still.
 
         Raises
         ------
@@ -114,11 +118,14 @@ class TaggedCorpus:
             A column is missing, or a record has no date, no source or no tag; the message names the first.
         """
         rows: list[_Row] = []
-        not_read, from_tags = 0, origin in _FROM_TAGS
+        not_read, undated, from_tags = 0, 0, origin in _FROM_TAGS
         for place, record in _records(data):
             _check_columns(place, record, {date, source, origin, "narratives", *([document] if document else [])})
             if _nested(record.get("reason")) in ("LANGUAGE", "EMPTY", "NO_WORDS"):
                 not_read += 1
+                continue
+            if skip_undated and _missing(record[date]):
+                undated += 1
                 continue
             rows.append(
                 _Row(
@@ -131,11 +138,14 @@ class TaggedCorpus:
                 )
             )
         if not rows:
-            raise InputError("There are no tagged texts.", remedy="Give the output of `fimi-nlp tag`.")
-        return cls._of(rows, labels, from_tags, not_read)
+            raise InputError(
+                "There are no tagged texts" + (f" with a '{date}'." if undated else "."),
+                remedy="Give the output of `fimi-nlp tag`.",
+            )
+        return replace(cls._of(rows, labels), origin_from_tags=from_tags, not_read=not_read, undated=undated)
 
     @classmethod
-    def _of(cls, rows: list[_Row], labels: Sequence[str] | None, from_tags: bool, not_read: int) -> TaggedCorpus:
+    def _of(cls, rows: list[_Row], labels: Sequence[str] | None) -> TaggedCorpus:
         rows = sorted(rows, key=lambda row: row.time)
         known = sorted({label for row in rows for label in row.labels})
         for label in labels or ():
@@ -150,8 +160,6 @@ class TaggedCorpus:
             np.array([row.origin for row in rows], np.str_),
             np.array([row.document or f"#{number}" for number, row in enumerate(rows)], np.str_),
             tuple(row.text for row in rows),
-            from_tags,
-            not_read,
         )
 
     def clusters(self, by: str) -> Strings:
@@ -248,13 +256,23 @@ def _carried(record: Mapping[str, Any], place: str, stances: Sequence[str]) -> t
     return tuple(str(n["label"]) for n in narratives) if not stance or stance in stances else ()
 
 
+def _missing(value: Any) -> bool:
+    """Null, empty, or one of the values that tables have for nothing: NaN and NaT, which equal not even themselves."""
+    return value is None or value != value or not str(value).strip()
+
+
 def _name(value: Any, place: str, column: str) -> str:
-    if value is None or value != value or not str(value).strip():
+    if _missing(value):
         raise InputError(f"{place}: '{column}' is empty.", remedy="Fill it, or leave the record out.")
     return str(value)
 
 
 def _time(value: Any, place: str, column: str) -> np.datetime64:
+    if _missing(value):
+        raise InputError(
+            f"{place}: '{column}' is empty.",
+            remedy="Fill it, or leave such records out: skip_undated=True, on the command line --skip-undated.",
+        )
     try:
         if isinstance(value, np.datetime64):
             moment = value

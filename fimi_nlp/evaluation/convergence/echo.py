@@ -99,12 +99,15 @@ class Echoes:
         In the order of the later text.
     tie : float
         Hours within which nobody counts as first.
+    wordings : bool
+        Whether close wordings were looked for.
     caveat : str
         What to keep in mind.
     """
 
     pairs: tuple[Echo, ...]
     tie: float
+    wordings: bool = True
     caveat: str = field(default=CAVEAT, repr=False)
 
     def between(self, first: str, second: str, *, ci: float = 0.95, seed: int = 0) -> Direction:
@@ -160,7 +163,8 @@ def echoes(
         raise InputError("The corpus has no texts.", remedy="Name their column: TaggedCorpus.read(..., text=COLUMN).")
     rows = np.flatnonzero(corpus.carried.any(axis=1) & np.array([bool(text) for text in corpus.texts]))
     found: dict[tuple[int, int], tuple[str, float]] = {}
-    if close <= 1 and (tagger is not None or embeddings is not None):
+    wordings = close <= 1 and (tagger is not None or embeddings is not None)
+    if wordings:
         vectors = _vectors(corpus, rows, tagger, embeddings)
         for left, right, similarity in _close_pairs(corpus, rows, vectors, close, within):
             found[left, right] = ("close", similarity)
@@ -173,7 +177,7 @@ def echoes(
             sources = (str(corpus.sources[left]), str(corpus.sources[right]))
             origins = (str(corpus.origins[left]), str(corpus.origins[right]))
             pairs.append(Echo(left, right, kind, round(similarity, 4), round(hours, 3), sources, origins))
-    return Echoes(tuple(sorted(pairs, key=lambda pair: (pair.second, pair.first))), tie)
+    return Echoes(tuple(sorted(pairs, key=lambda pair: (pair.second, pair.first))), tie, wordings)
 
 
 def _worded(corpus: TaggedCorpus, rows: npt.NDArray[np.int64], near: float) -> Iterator[tuple[int, int, str, float]]:

@@ -161,15 +161,17 @@ def lead_lag(
     Raises
     ------
     InputError
-        There are too few periods, or too many without texts.
+        An origin has no texts, there are too few periods, or too many without texts.
     """
     if len(set(origins)) != 2:
         raise InputError(f"The origins are {origins!r}.", remedy="Give two that differ.")
+    for origin in origins:
+        corpus.rows(origin)  # refuses one that has no texts, before it is the periods that are blamed
     starts, period = corpus.periods(every)
     if not 1 <= longest <= len(starts) // 4 or len(starts) < PERIODS:
         raise InputError(
-            f"There are {len(starts)} periods for lags up to {longest}.",
-            remedy=f"Give {PERIODS} periods or more, and lags of at most a quarter of them.",
+            f"The texts span {len(starts)} {every}{'s' * (len(starts) != 1)}, for lags up to {longest}.",
+            remedy=f"It takes {PERIODS} {every}s or more, and lags of at most a quarter of them.",
         )
     raw, filled = [], 0
     for origin in origins:

@@ -60,7 +60,7 @@ def plot_mix(mix: MixSimilarity, events: Mapping[str, str] | None = None) -> Fig
     left.set_yticks(range(len(mix.labels)), [_text(label) for label in mix.labels], fontsize=8)
     left.invert_yaxis()
     left.set_xlabel("part of the narratives carried", fontsize=8)
-    left.legend(fontsize=8, frameon=False)
+    left.legend(fontsize=8, frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0.0, 1.0))  # bars may be anywhere
     values = np.array([[part.value, part.low, part.high] for part in mix.over_time])
     right.plot(mix.starts, values[:, 0], color="black", marker="o", ms=3, label="distance")
     right.fill_between(mix.starts, values[:, 1], values[:, 2], color="black", alpha=0.15, lw=0)

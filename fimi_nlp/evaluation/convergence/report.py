@@ -90,6 +90,7 @@ class ConvergenceReport:
             "texts": len(self.corpus),
             "origin_from_tags": self.corpus.origin_from_tags,
             "not_read": self.corpus.not_read,
+            "undated": self.corpus.undated,
             "events": dict(self.events),
             "shares": self.shares.to_records(),
             "mix": self.mix.to_dict(),
@@ -144,6 +145,8 @@ class ConvergenceReport:
         ]
         if self.corpus.not_read:
             lines.append(f"{self.corpus.not_read:,} more could not be read and are left out.")
+        if self.corpus.undated:
+            lines.append(f"{self.corpus.undated:,} more have no date and are left out.")
         if self.corpus.origin_from_tags:
             lines.append(CIRCLE)
         return " ".join(lines)
@@ -158,9 +161,10 @@ class ConvergenceReport:
     def _echoes(self) -> str:
         assert self.echoes is not None
         kinds = {kind: sum(pair.kind == kind for pair in self.echoes.pairs) for kind in ("copy", "near", "close")}
+        close = f", {kinds['close']:,} close wordings." if self.echoes.wordings else "; close wordings not looked for."
         lines = [
             f"{len(self.echoes.pairs):,} pairs of different sources: {kinds['copy']:,} copies, {kinds['near']:,} nearly"
-            f" the same words, {kinds['close']:,} close wordings."
+            f" the same words{close}"
         ]
         for d in self.directions:
             line = f"{d.pairs:,} pairs lie between {_code(d.first)} and {_code(d.second)}"
