@@ -208,7 +208,7 @@ def test_the_records_of_the_training_passages_are_sound() -> None:
         assert not re.search(r"\s", record.group or "")
 
 
-@pytest.mark.parametrize(("name", "count"), [("further", 4198), ("uncertain", 6896)])
+@pytest.mark.parametrize(("name", "count"), [("further", 4198), ("uncertain", 6896), ("doubted", 2157), ("unread", 15204)])
 def test_the_further_records_are_sound(name: str, count: int) -> None:
     records, further = read_standoff(FILE), read_standoff(FILE.parent / f"{name}.parquet")
     assert len(further) == count
@@ -222,6 +222,6 @@ def test_the_further_records_are_sound(name: str, count: int) -> None:
 def test_the_readings_are_of_known_passages_and_hold_no_text() -> None:
     ids = {record.id for record in read_standoff(FILE)}
     readings = [json.loads(line) for line in (FILE.parent / "readings.jsonl").read_text().splitlines()]
-    assert {reading["set"] for reading in readings} == {"control", "control_uncertain", "suspects"}
+    assert {reading["set"] for reading in readings} == {"control", "control_uncertain", "control_doubted", "suspects"}
     assert {reading["id"] for reading in readings} <= ids
     assert all("text" not in reading for reading in readings)

@@ -32,7 +32,7 @@ KINDS = {
     "analysis": "analysis",
 }
 #: Sets of readings of passages whose labels are known.
-CONTROLS = ("control", "control_uncertain")
+CONTROLS = ("control", "control_uncertain", "control_doubted")
 Reading = dict[str, Any]
 
 
