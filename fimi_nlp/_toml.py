@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,3 +36,28 @@ def parse_toml(source: str, name: str, error: type[FimiError]) -> dict[str, Any]
 def read_toml(path: str | Path, error: type[FimiError], what: str = "the file") -> dict[str, Any]:
     """The tables of a TOML file."""
     return parse_toml(read_text(path, error, what), str(path), error)
+
+
+_TABLE = re.compile(r"\s*\[+\s*([^\[\]]+?)\s*\]+\s*(?:#.*)?$")
+_KEY = re.compile(r"""\s*([\w.-]+|"[^"]*"|'[^']*')\s*=""")
+
+
+def key_lines(source: str) -> dict[str, int]:
+    """The line, counted from 1, on which each table (``training``) and key (``training.epochs``) first stands.
+
+    For error messages: `tomllib` keeps no positions. Lines inside of texts that span several are passed over.
+    """
+    lines: dict[str, int] = {}
+    table, quote = "", ""
+    for number, line in enumerate(source.splitlines(), 1):
+        if not quote:
+            if found := _TABLE.match(line):
+                table = found[1]
+                lines.setdefault(table, number)
+            elif found := _KEY.match(line):
+                key = found[1].strip("\"'")
+                lines.setdefault(f"{table}.{key}" if table else key, number)
+        for mark in ('"""', "'''"):
+            if quote in ("", mark) and line.count(mark) % 2:
+                quote = "" if quote else mark
+    return lines

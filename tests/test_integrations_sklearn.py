@@ -8,6 +8,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -139,7 +140,6 @@ def test_texts_and_their_embeddings_give_the_same(tagger: fn.Tagger) -> None:
 
 
 def test_every_kind_of_column_is_read(tagger: fn.Tagger) -> None:
-    import pandas as pd
 
     fitted = NarrativeClassifier(tagger).fit(TEXTS, CLASSES)
     for column in (np.array(TEXTS), np.array(TEXTS, object), pd.Series(TEXTS, index=range(8, 0, -1)), tuple(TEXTS)):
@@ -221,6 +221,15 @@ def test_inside_pipelines_and_searches(tagger: fn.Tagger) -> None:
     labels[::2, 2] = 0
     with pytest.warns(UserWarning, match="is 0 in every annotated row"):
         scores = cross_val_score(NarrativeClassifier(tagger), TEXTS, labels, cv=KFold(2, shuffle=True, random_state=0))
+    assert scores.shape == (2,)
+    assert np.isfinite(scores).all()
+
+
+def test_folds_may_hold_rows_without_a_class(tagger: fn.Tagger) -> None:
+    gaps = pd.Series([*CLASSES[:3], None, *CLASSES[4:]])
+    scores = cross_val_score(
+        NarrativeClassifier(tagger), tagger.embed(TEXTS), gaps, cv=KFold(2, shuffle=True, random_state=0)
+    )
     assert scores.shape == (2,)
     assert np.isfinite(scores).all()
 
@@ -333,7 +342,12 @@ def test_not_fitted(tmp_path: Path) -> None:
         ({}, TEXTS, ["roads"] * 8, "only one class"),
         ({}, TEXTS, [None] * 8, "No row is annotated"),
         ({}, TEXTS, [[0, 2]] * 8, "holds 2"),
-        ({}, TEXTS, [["a", "b"]] * 8, "matrix of labels"),
+        ({}, TEXTS, [["a", "b"]] * 8, "MultiLabelBinarizer"),
+        ({}, TEXTS, [["roads"], ["roads", "weather"], [], ["weather"]] * 2, "MultiLabelBinarizer"),
+        ({}, TEXTS, [{"roads"}, set()] * 4, "MultiLabelBinarizer"),
+        ({}, TEXTS, [{"roads": True}] * 8, "MultiLabelBinarizer"),
+        ({}, pd.DataFrame({"body": TEXTS}), CLASSES, r'table that holds texts.* body.*frame\["text"\]'),
+        ({}, [], [], "no texts"),
         ({}, TEXTS, [[0, -1], [1, -1]] * 4, "annotated in no row"),
         ({}, [*TEXTS[:-1], None], CLASSES, "text 7"),
         ({"calibration": "sigmoid"}, TEXTS, ["roads", *["weather"] * 7], "two examples"),

@@ -112,7 +112,7 @@ def test_generators_are_read_lazily(tagger: fn.Tagger) -> None:
 def test_options_of_a_call(tagger: fn.Tagger) -> None:
     classify = as_pipeline(tagger)
     assert classify([CLAIM], batch_size=8, truncation=True, max_length=512) == classify([CLAIM])
-    with pytest.raises(InputError, match="function_to_aply"):
+    with pytest.raises(InputError, match=r"'function_to_aply'\. Known: top_k, batch_size, num_workers"):
         classify([CLAIM], function_to_aply="softmax")
     with pytest.raises(InputError, match="top_k is 0"):
         classify([CLAIM], top_k=0)

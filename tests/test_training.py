@@ -215,7 +215,7 @@ def test_export_fails_where_the_model_differs(
     [
         ({"training.epoch": 2}, RecipeError, "unknown key 'epoch' in [training]. Did you mean 'epochs'?"),
         ({"trainig.epochs": 2}, RecipeError, "unknown table [trainig]. Did you mean 'training'?"),
-        ({"training.epochs": "two"}, RecipeError, "'training.epochs' is 'two'. It must be a int."),
+        ({"training.epochs": "two"}, RecipeError, "'training.epochs' is 'two'. It must be an integer."),
         ({"training.epochs": 0}, RecipeError, "'training.epochs' is 0. It must be at least 1."),
         ({"training.precision": "fp16"}, RecipeError, "one of auto, fp32, bf16"),
         ({"data.dev": "nothing"}, RecipeError, "no passages of split 'nothing'"),
@@ -231,6 +231,28 @@ def test_mistakes_in_a_recipe_are_named(
             recipe(encoder, corpus_file).with_options(options), tmp_path / "out", run=tmp_path / "run", progress=False
         )
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line", "remedy"),
+    [
+        ("epoch = 2", 9, "Did you mean 'epochs'?"),
+        ("epochs = 2.5", 9, "It must be an integer."),
+        ("epochs = 0", 9, "It must be at least 1."),
+        ("cache = 1", 9, "It must be true or false."),
+        ("[trainig]", 9, "Did you mean 'training'?"),
+        ('"epoch" = 2', 9, "Did you mean 'epochs'?"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_with_its_line_and_a_remedy(
+    tmp_path: Path, wrong: str, line: int, remedy: str
+) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(f'[card]\nlimits = """\nepochs = 3\nepoch = 3\n[trainig]\n"""\n\n[training]\n{wrong}\n')
+    with pytest.raises(RecipeError) as caught:
+        Recipe.from_toml(path)
+    assert str(caught.value).startswith(f"{path}, line {line}: ")
+    assert remedy in str(caught.value)
 
 
 def test_mistakes_in_the_data_stop_the_run(encoder: Path, tmp_path: Path) -> None:

@@ -155,6 +155,18 @@ def as_texts(values: Any) -> list[str] | None:
     return listed if any(isinstance(value, str) for value in listed[:1000]) else None
 
 
+def refuse_table_of_texts(values: Any) -> None:
+    """Say what is wrong where a column of texts comes as a table, ``frame[["text"]]``, or no text comes at all."""
+    if isinstance(values, list) and not values:
+        raise InputError("X holds no texts and no features.", remedy="Give at least one.")
+    columns = getattr(values, "columns", None)
+    if columns is not None and any(isinstance(value, str) for value in np.asarray(values[:1], dtype=object).flat):
+        raise InputTypeError(
+            f"X is a table that holds texts, with the columns {', '.join(map(str, columns))}.",
+            remedy='Give its column of texts, as in frame["text"].',
+        )
+
+
 def _words(texts: list[str]) -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer
 

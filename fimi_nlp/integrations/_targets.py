@@ -80,6 +80,11 @@ def read_targets(y: Any, estimator: object, *, classes: npt.NDArray[Any] | None 
             f"requires y to be passed, but the target y is None: {type(estimator).__name__} learns from labels.",
             remedy="Pass y.",
         )
+    if _of_names(y):
+        raise InputError(
+            "The labels of a row are a list of names, or a mapping.",
+            remedy="Give a matrix of 1 and 0: sklearn.preprocessing.MultiLabelBinarizer makes one of lists of names.",
+        )
     array = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
     if array.dtype.kind == "U" and not hasattr(y, "dtype"):  # a list, in which NumPy would make text of a NaN
         array = np.asarray(y, dtype=object)
@@ -87,6 +92,18 @@ def read_targets(y: Any, estimator: object, *, classes: npt.NDArray[Any] | None 
         names = getattr(y, "columns", range(array.shape[1]))
         return Targets(_matrix(array), np.array(list(names)), True)
     return _column(array, classes)
+
+
+def _of_names(y: Any) -> bool:
+    """Whether the rows hold names of labels, as ``[["roads"], ["roads", "weather"], []]``, which are no matrix."""
+    rows = y.tolist() if getattr(y, "ndim", None) == 1 else y
+    if not isinstance(rows, (list, tuple)):
+        return False
+    return any(
+        isinstance(row, (dict, set, frozenset))
+        or (isinstance(row, (list, tuple)) and any(isinstance(cell, str) for cell in row))
+        for row in rows
+    )
 
 
 def _matrix(array: npt.NDArray[Any]) -> npt.NDArray[np.int8]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from fimi_nlp.errors import BundleError, InputError, InputTypeError, require
 from fimi_nlp.integrations import _head_files
-from fimi_nlp.integrations._features import FEATURES, NarrativeEmbedder, as_texts, check_choice
+from fimi_nlp.integrations._features import FEATURES, NarrativeEmbedder, as_texts, check_choice, refuse_table_of_texts
 from fimi_nlp.integrations._head import CALIBRATIONS, Head, fit_classes, fit_labels
 from fimi_nlp.integrations._shared import resolve
 from fimi_nlp.integrations._targets import MASKED, Targets, read_targets
@@ -335,6 +335,7 @@ class NarrativeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """A list of texts, or a checked array of features."""
         texts = as_texts(X)
         if texts is None:
+            refuse_table_of_texts(X)
             return validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
         if reset:
             for name in ("n_features_in_", "feature_names_in_"):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["TextClassification", "as_pipeline"]
 
 #: Arguments of a pipeline's call that say how to run it, not what to give: texts are read whole, in batches, anyway.
-_WITHOUT_EFFECT = {"batch_size", "num_workers", "truncation", "padding", "max_length"}
+_WITHOUT_EFFECT = ("batch_size", "num_workers", "truncation", "padding", "max_length")
 
 
 class TextClassification:

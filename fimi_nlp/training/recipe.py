@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from fimi_nlp._toml import read_toml
+from fimi_nlp._toml import key_lines, parse_toml, read_text
 from fimi_nlp.errors import RecipeError, did_you_mean
 from fimi_nlp.training.recipe_parts import (
     CardPart,
@@ -78,7 +78,8 @@ class Recipe:
             The file cannot be read, or has an unknown key or a wrong value; the message names file and key.
         """
         path = Path(path)
-        recipe = cls.from_dict(read_toml(path, RecipeError, "the recipe"), name=str(path))
+        text = read_text(path, RecipeError, "the recipe")
+        recipe = cls._read(parse_toml(text, str(path), RecipeError), _Source(str(path), key_lines(text)))
         folder = path.parent
         corpus = tuple(str(folder / file) for file in recipe.data.corpus)
         schema = str(folder / recipe.data.schema) if recipe.data.schema else ""
@@ -99,11 +100,15 @@ class Recipe:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, name: str = "<recipe>") -> Recipe:
         """Build a recipe from nested dicts; `name` stands for the file in errors."""
+        return cls._read(data, _Source(name))
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any], source: _Source) -> Recipe:
         parts = {f.name: _PARTS[f.name] for f in fields(cls)}
         for key in data:
             if key not in parts:
-                raise RecipeError(f"{name}: unknown table [{key}].", remedy=did_you_mean(key, parts))
-        return cls(**{key: _part(parts[key], data[key], key, name) for key in data}).check(name)
+                raise RecipeError(f"{source.at(key)}: unknown table [{key}].", remedy=did_you_mean(key, parts))
+        return cls(**{key: _part(parts[key], data[key], key, source) for key in data})._checked(source)
 
     def with_options(self, options: Mapping[str, Any]) -> Recipe:
         """A copy with other values, given as ``{"training.epochs": 2}``."""
@@ -129,14 +134,8 @@ class Recipe:
         data["model"]["start"] = _published(self.model.start)
         return data
 
-    def check(self, name: str) -> Recipe:
-        """Check the ranges of the values.
-
-        Raises
-        ------
-        RecipeError
-            A value is out of range.
-        """
+    def _checked(self, source: _Source) -> Recipe:
+        """Itself, if the values are in their ranges."""
         t = self.training
         rules = {
             "training.seeds": (t.seeds >= 1, "at least 1"),
@@ -167,8 +166,18 @@ class Recipe:
             if not fine:
                 table, _, option = key.partition(".")
                 value = getattr(getattr(self, table), option)
-                raise RecipeError(f"{name}: '{key}' is {value!r}.", remedy=f"It must be {rule}.")
+                raise RecipeError(f"{source.at(key)}: '{key}' is {value!r}.", remedy=f"It must be {rule}.")
         return self
+
+
+class _Source(NamedTuple):
+    """Where a recipe comes from, for errors: its name, and the lines of its keys where it is a file."""
+
+    name: str
+    lines: Mapping[str, int] = {}
+
+    def at(self, key: str) -> str:
+        return f"{self.name}, line {self.lines[key]}" if key in self.lines else self.name
 
 
 def _published(name: str) -> str:
@@ -177,6 +186,14 @@ def _published(name: str) -> str:
 
 
 PRECISIONS = ("auto", "fp32", "bf16")
+_EXPECTED = {
+    tuple: "a list of strings",
+    dict: "a table",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    str: "a string",
+}
 _PARTS: dict[str, type[Any]] = {
     "model": ModelPart,
     "data": DataPart,
@@ -190,19 +207,22 @@ _PARTS: dict[str, type[Any]] = {
 }
 
 
-def _part(cls: type[Any], table: Any, where: str, name: str) -> Any:
+def _part(cls: type[Any], table: Any, where: str, source: _Source) -> Any:
     if not isinstance(table, dict):
-        raise RecipeError(f"{name}: '{where}' must be a table.", remedy=f"Write [{where}] on a line of its own.")
+        raise RecipeError(
+            f"{source.at(where)}: '{where}' must be a table.", remedy=f"Write [{where}] on a line of its own."
+        )
     hints = get_type_hints(cls)
     values = {}
     for key, value in table.items():
         if key not in hints:
-            raise RecipeError(f"{name}: unknown key '{key}' in [{where}].", remedy=did_you_mean(key, hints))
-        values[key] = _value(hints[key], value, f"{where}.{key}", name)
+            place = source.at(f"{where}.{key}")
+            raise RecipeError(f"{place}: unknown key '{key}' in [{where}].", remedy=did_you_mean(key, hints))
+        values[key] = _value(hints[key], value, f"{where}.{key}", source)
     return cls(**values)
 
 
-def _value(hint: Any, value: Any, where: str, name: str) -> Any:
+def _value(hint: Any, value: Any, where: str, source: _Source) -> Any:
     """The value in the type of its field; integers pass for floats, and a string for a list of one."""
     if get_origin(hint) is tuple:
         inner = get_args(hint)[0]
@@ -216,6 +236,6 @@ def _value(hint: Any, value: Any, where: str, name: str) -> Any:
         return float(value)
     elif isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
         return value
-    named = {tuple: "a list of strings", dict: "a table"}
-    expected = named.get(get_origin(hint), f"a {hint.__name__}")
-    raise RecipeError(f"{name}: '{where}' is {value!r}.", remedy=f"It must be {expected}.")
+    raise RecipeError(
+        f"{source.at(where)}: '{where}' is {value!r}.", remedy=f"It must be {_EXPECTED[get_origin(hint) or hint]}."
+    )
