@@ -46,9 +46,9 @@ _LATIN_SCRIPT = frozenset(
 SAMPLE = 4_000
 #: Texts of fewer words are too short to tell, unless their script tells it.
 _MIN_WORDS = 3
-#: A text is refused where the classifier gives the expected language less than this. English headlines full of foreign
-#: names, and rows of hashtags, still get more; sentences of other languages get less than 0.01, few short ones more.
-_REFUSE_BELOW = 0.05
+#: A text is refused where another language is so many times likelier. English headlines full of foreign names stay
+#: below 4, sentences of other languages are above 8, and most titles of three words above 5.
+_CLEARLY = 5.0
 #: How many the classifier knows.
 _LANGUAGES = 176
 
@@ -93,8 +93,8 @@ def identify(text: str, expected: str = "en") -> Language:
     foreign_script = expected in _LATIN_SCRIPT and _latin_share(found) < 0.5
     if len(found) < _MIN_WORDS and not foreign_script:
         return Language(expected, accepted=True)
-    code, of_expected = _classify(sample, expected)
-    if foreign_script or (code != expected and of_expected < _REFUSE_BELOW):
+    code, likelier = _classify(sample, expected)
+    if foreign_script or likelier >= _CLEARLY:
         return Language(code, accepted=False)
     return Language(expected, accepted=True)
 
@@ -116,14 +116,14 @@ def _latin_share(found: list[str]) -> float:
 
 
 def _classify(text: str, expected: str = "en") -> tuple[str, float]:
-    """The likeliest language, and the probability of the expected one."""
+    """The likeliest language, and how many times likelier it is than the expected one."""
     line = " ".join(text.split())  # fastText reads one line
     labels, probabilities = _classifier().predict(line.lower() if line.isupper() else line, k=_LANGUAGES)
     found = {label.removeprefix("__label__"): float(p) for label, p in zip(labels, probabilities, strict=True)}
-    code = next(iter(found), "und")
+    code, top = next(iter(found.items()), ("und", 0.0))
     if code == "ja" and not any("\u3040" <= char <= "\u30ff" for char in line):
         code = "zh"  # no sentence of Japanese is without kana
-    return code, found.get(expected, 0.0)
+    return code, top / max(found.get(expected, 0.0), 1e-6)
 
 
 @lru_cache(maxsize=1)

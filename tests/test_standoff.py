@@ -208,7 +208,9 @@ def test_the_records_of_the_training_passages_are_sound() -> None:
         assert not re.search(r"\s", record.group or "")
 
 
-@pytest.mark.parametrize(("name", "count"), [("further", 4198), ("uncertain", 6896), ("doubted", 2157), ("unread", 15204)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("further", 4198), ("uncertain", 6896), ("doubted", 2157), ("unread", 15204)]
+)
 def test_the_further_records_are_sound(name: str, count: int) -> None:
     records, further = read_standoff(FILE), read_standoff(FILE.parent / f"{name}.parquet")
     assert len(further) == count

@@ -226,8 +226,8 @@ def _thresholds(bundle: Bundle) -> str:
     )
     head = "| narrative | " + " | ".join(modes) + " |\n| --- |" + " ---: |" * len(modes)
     return (
-        "## Thresholds\n\nFitted on the dev split: `balanced` is the most cautious whose F1 is within a standard error of the"
-        " best (one-standard-error rule); `high_precision` so that, with a"
+        "## Thresholds\n\nFitted on the dev split: `balanced` is the most cautious whose F1 is within a standard error"
+        " of the best (one-standard-error rule); `high_precision` so that, with a"
         " confidence of 90 %, at most 1 % of further passages like those of dev that carry nothing are flagged (learn"
         " then test); `high_recall` to find 90 % of those that do. On other sources no such promise holds: see the"
         " tables above. An origin is named from"

@@ -112,9 +112,9 @@ def _resamples(groups: Sequence[str], seed: int) -> Floats:
 def _best_f1(p: Floats, gold: Floats, weights: Floats) -> float:
     """The most cautious threshold whose F1 is within one standard error of the best.
 
-    The one-standard-error rule (Breiman et al. 1984, *Classification and Regression Trees*), the error being that of the
-    best F1 over resamples of whole documents. F1 is flat around its top, and the share of false alarms is not: among
-    thresholds that dev cannot tell apart, the highest flags the fewest passages of people who made no such claim.
+    The one-standard-error rule (Breiman et al. 1984, *Classification and Regression Trees*), the error being that of
+    the best F1 over resamples of whole documents. F1 is flat around its top, and the share of false alarms is not:
+    among thresholds that dev cannot tell apart, the highest flags the fewest passages of people who made no such claim.
     """
     if not (gold > SURE).any():
         return 0.5
