@@ -47,8 +47,8 @@ SAMPLE = 4_000
 #: Texts of fewer words are too short to tell, unless their script tells it.
 _MIN_WORDS = 3
 #: A text is refused where another language is so many times likelier. English headlines full of foreign names stay
-#: below 4, sentences of other languages are above 8, and most titles of three words above 5.
-_CLEARLY = 5.0
+#: below 7, sentences of other languages are above 8, and two thirds of their titles of three words.
+_CLEARLY = 8.0
 #: How many the classifier knows.
 _LANGUAGES = 176
 

@@ -492,6 +492,13 @@ def test_wrong_arguments() -> None:
         evaluate(perfect(), corpus(), slices=["sorce"])
     with pytest.raises(InputError, match="no field 'cluster'"):
         evaluate(perfect(), corpus(), group="cluster")
+    unlabelled = Corpus([passage(i, None) for i in range(6)], SCHEMA)
+    bare = Corpus(
+        [dataclasses.replace(p, stance=None, origin=None, extra={"theme": "sun"}) for p in unlabelled], SCHEMA
+    )
+    with pytest.raises(InputError, match=r"has labels.*narratives, stance and origin.*theme"):
+        evaluate(perfect(), bare)
+    assert math.isnan(score(predict(perfect(), bare), bare).macro_f1)  # a training does not stop for it
     said: Predictions = predict(perfect(), corpus())
     with pytest.raises(InputError, match="6 predictions for 5 passages"):
         score(said, corpus()[:5])

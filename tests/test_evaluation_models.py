@@ -90,7 +90,7 @@ def test_functions_get_texts_alone_and_give_tags() -> None:
     said = predict(model, CORPUS)
     assert seen == CORPUS.texts
     assert (said.model, said.confidence.tolist()) == ("mine@1", [0.4] * 3)
-    silent: Callable[[list[str]], list[Any]] = lambda texts: [[] for _ in texts]  # noqa: E731 - its name is tested
+    silent: Callable[[list[str]], Any] = lambda texts: [[] for _ in texts]  # noqa: E731 - its name is what is tested
     assert evaluate(silent, CORPUS).model == "<lambda>"
     assert evaluate(silent, CORPUS, name="silent").model == "silent"
 

@@ -24,7 +24,7 @@ from fimi_nlp.evaluation.results import (
 )
 from fimi_nlp.evaluation.scored import Scored
 from fimi_nlp.evaluation.second import agreement_score
-from fimi_nlp.evaluation.slices import check_fields, field_values, slice_scores
+from fimi_nlp.evaluation.slices import check_fields, check_labels, field_values, slice_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -116,6 +116,7 @@ def evaluate(
         corpus = Corpus.read(corpus, schema=getattr(model, "schema", None))
     names = [slices] if isinstance(slices, str) else list(slices)
     check_fields(corpus, [*names, group])  # before the model does its work
+    check_labels(corpus)
     said = predict(model, corpus, progress, labels=labels, threshold=threshold)
     if name is not None:
         said = replace(said, model=name)
@@ -132,7 +133,7 @@ def score(
     seed: int = 0,
     second: Corpus | None = None,
 ) -> Report:
-    """Score predictions made before, as `evaluate` does."""
+    """Score predictions made before, as `evaluate` does; without any label, all figures are ``NaN``."""
     names = [slices] if isinstance(slices, str) else list(slices)
     check_fields(corpus, [*names, group])
     boot = ClusterBootstrap(field_values(corpus, group), n=RESAMPLES, ci=ci, seed=seed)

@@ -30,20 +30,25 @@ _PLAIN = ("source", "kind", "origin", "stance", "group", "date", "split", "lang"
 
 
 def check_fields(corpus: Corpus, fields: Iterable[str]) -> None:
-    """Refuse an empty corpus, one without labels, and fields that it has not."""
+    """Refuse an empty corpus, and fields that it has not."""
     if not len(corpus):
         raise InputError("The corpus has no passages.", remedy="Check the file, or the filter that was applied.")
     extra = {key for passage in corpus for key in passage.extra}
+    known = [*_PLAIN, "year", "length", *sorted(extra)]
+    for field in fields:
+        if field not in known and field not in FIELDS:
+            raise InputError(f"Passages have no field '{field}'.", remedy=did_you_mean(field, known))
+
+
+def check_labels(corpus: Corpus) -> None:
+    """Refuse a corpus without any label: the column is called otherwise, most likely."""
     if all(label is None for passage in corpus for label in (passage.narratives, passage.stance, passage.origin)):
+        extra = {key for passage in corpus for key in passage.extra}
         raise InputError(
             "No passage of the corpus has labels.",
             remedy="They are read from the columns narratives, stance and origin"
             + (f"; it has, beside the text, {', '.join(sorted(extra))}." if extra else "."),
         )
-    known = [*_PLAIN, "year", "length", *sorted(extra)]
-    for field in fields:
-        if field not in known and field not in FIELDS:
-            raise InputError(f"Passages have no field '{field}'.", remedy=did_you_mean(field, known))
 
 
 def field_values(corpus: Corpus, field: str) -> list[Any]:

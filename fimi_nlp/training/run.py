@@ -167,18 +167,21 @@ def _export(fitted: Fitted, dev: Corpus, recipe: Recipe, record: dict[str, Any],
 
 def _measure(folder: Path, parts: dict[str, Corpus], *, progress: bool) -> Measured:
     """Figures of the staged bundle through the public API, written beside it."""
-    from fimi_nlp.evaluation import Suite, evaluate, shortcuts
+    from fimi_nlp.evaluation import Suite, predict, score, shortcuts
     from fimi_nlp.tagger import load
     from fimi_nlp.types import Mode
 
     (folder / METRICS).write_text("{}\n", encoding="utf-8")
     tagger = load(folder)
+    # Scored, not evaluated: a part without labels, which `evaluate` refuses, must not cost a training.
     judged = {name: part for name, part in parts.items() if name != "train"}
     reports = {
-        name: evaluate(tagger, part, slices=("source", "kind"), progress=progress) for name, part in judged.items()
+        name: score(predict(tagger, part, progress), part, slices=("source", "kind")) for name, part in judged.items()
     }
     modes = {
-        mode.value: {name: evaluate(load(folder, mode=mode), part, slices=()) for name, part in judged.items()}
+        mode.value: {
+            name: score(predict(load(folder, mode=mode), part), part, slices=()) for name, part in judged.items()
+        }
         for mode in Mode
         if mode is not tagger.mode
     }
