@@ -44,6 +44,8 @@ def train(
     from fimi_nlp.training import Recipe
     from fimi_nlp.training import train as run_training
 
+    if minutes and not trials:
+        raise typer.BadParameter("--minutes is the budget of --search N, which is not given.")
     plan = Recipe.from_toml(recipe)
     if options:
         plan = plan.with_options(dict(_option(option) for option in options))

@@ -85,6 +85,8 @@ def test_the_budget_ends_a_search_but_not_before_its_first_trial(
         ({"training.learning_rate": [0.1, 0.2]}, "low = A, high = B"),
         ({"training.learning_rate": {"lo": 0.1, "high": 0.2}}, "unknown key 'lo'"),
         ({"training.batch_size": {"choices": []}}, "choices"),
+        ({"training": {"learning_rate": {"low": 0.1, "high": 0.2}}}, "in quotation marks"),
+        ({"few_shot.pairs": {"low": 1, "high": 9}}, "'few_shot.pairs' is no option that a search can vary"),
     ],
 )
 def test_mistakes_in_a_space_are_named_before_anything_is_trained(
@@ -94,6 +96,23 @@ def test_mistakes_in_a_space_are_named_before_anything_is_trained(
         search(recipe(encoder, space), *parts, tmp_path / "out")
     assert message in str(caught.value)
     assert not list((tmp_path / "out").glob("trial-*"))
+
+
+def test_what_does_not_go_with_a_search_is_refused(
+    encoder: Path, parts: tuple[fn.Corpus, fn.Corpus], tmp_path: Path
+) -> None:
+    from typer.testing import CliRunner
+
+    from fimi_nlp.cli import app
+
+    few = recipe(encoder, {"training.batch_size": {"choices": [8]}}).with_options({"few_shot.examples": 4})
+    with pytest.raises(RecipeError, match="Leave one of the two out"):
+        search(few, *parts, tmp_path / "out")
+    path = tmp_path / "recipe.toml"
+    path.write_text("[model]\n")
+    result = CliRunner().invoke(app, ["train", str(path), "--minutes", "5", "--out", str(tmp_path / "model")])
+    assert result.exit_code == 2
+    assert "--search" in result.output
 
 
 def test_a_space_is_read_from_toml(tmp_path: Path) -> None:

@@ -225,9 +225,19 @@ def _check_space(recipe: Recipe) -> None:
     if not space:
         raise RecipeError(
             "The recipe has no search space.",
-            remedy='Add a table [search.space] with lines like "training.learning_rate" = { low = 1e-4, high = 1e-3 }.',
+            remedy='Add a table [search.space] with lines like "training.learning_rate" = { low = A, high = B }.',
+        )
+    if recipe.few_shot.examples:
+        raise RecipeError(
+            "A search trains on all the passages, and few_shot.examples asks for a handful.",
+            remedy="Leave one of the two out.",
         )
     for key, rule in space.items():
+        if "." not in key or key.startswith("few_shot."):
+            raise RecipeError(
+                f"search.space: '{key}' is no option that a search can vary.",
+                remedy='Give table and key, in quotation marks: "training.learning_rate" = { low = A, high = B }.',
+            )
         for name in rule if isinstance(rule, dict) else ():
             if name not in _KEYS:
                 raise RecipeError(
