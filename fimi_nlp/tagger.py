@@ -240,9 +240,8 @@ class Tagger:
         try:
             more = False
             for chunk in self._chunks(texts):
-                more = (
-                    more or len(chunk) >= MANY
-                )  # of few texts that pass the first stage, the next chunk has many again
+                # However few of them the first stage lets through: the next chunk may have many again.
+                more = more or len(chunk) >= MANY
                 waiting.append((chunk, self._start(chunk, more=more)))
                 if len(waiting) > 1:
                     yield from self._decide(*waiting.popleft())
