@@ -199,15 +199,17 @@ def test_training_in_bfloat16_exports_in_full_precision(encoder: Path, corpus_fi
     assert config["parity"]["fp32_largest"] <= 1e-4
 
 
-def test_export_fails_where_the_model_differs(
-    encoder: Path, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from fimi_nlp.training import export
-
-    monkeypatch.setattr(export, "INT8_MEAN", 0.0)
-    with pytest.raises(ExportError, match="differs from torch"):
-        train(recipe(encoder, corpus_file, epochs=1), tmp_path / "out", run=tmp_path / "run", progress=False)
+def test_export_fails_where_the_model_differs(encoder: Path, corpus_file: Path, tmp_path: Path) -> None:
+    plan = recipe(encoder, corpus_file, epochs=1)
+    strict = plan.with_options({"export.int8_mean": 1e-9})
+    with pytest.raises(ExportError, match=r"differs from torch.*export\.int8_mean.*--resume"):
+        train(strict, tmp_path / "out", run=tmp_path / "run", progress=False)
     assert not (tmp_path / "out").exists()
+    # What was trained is not lost: with another bound, the run goes on where it stopped.
+    log = (tmp_path / "run" / "log.jsonl").read_bytes()
+    outcome = train(plan, tmp_path / "out", run=tmp_path / "run", resume=True, progress=False)
+    assert (tmp_path / "run" / "log.jsonl").read_bytes() == log
+    assert 1e-9 < fn.Bundle.read(outcome.bundle).config["parity"]["int8_mean"] <= 0.01
 
 
 @pytest.mark.parametrize(

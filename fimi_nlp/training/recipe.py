@@ -160,6 +160,7 @@ class Recipe:
             "few_shot.batch_size": (self.few_shot.batch_size >= 1, "at least 1"),
             "distil.weight": (self.distil.weight >= 0, "at least 0"),
             "distil.texts": (bool(self.distil.teacher) or not self.distil.texts, "empty, unless distil.teacher is set"),
+            "export.int8_mean": (0 < self.export.int8_mean <= 0.1, "above 0, up to 0.1"),
             "export.window": (8 <= self.export.window <= self.export.limit, "from 8 to export.limit"),
         }
         for key, (fine, rule) in rules.items():

@@ -234,11 +234,15 @@ class ExportPart:
         The most tokens in a window of a longer text.
     parity_texts : int
         How many dev passages the parity gate compares.
+    int8_mean : float
+        The most by which the narratives' probabilities of the int8 model may differ from the trained ones, on average
+        over those passages; no bundle is written beyond.
     """
 
     limit: int = 192
     window: int = 96
     parity_texts: int = 256
+    int8_mean: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ def _export(fitted: Fitted, dev: Corpus, recipe: Recipe, record: dict[str, Any],
         logits[: len(probe)],
         model.sizes.narratives,
     )
-    parity.check()
+    parity.check(recipe.export.int8_mean)
     fp32.unlink()
     base.tokenizer.save(str(folder / TOKENIZER), pretty=False)
     calibration, thresholds = calibrate.fit_calibration(logits, dev, seed=recipe.training.seed, teacher=fitted.teacher)
