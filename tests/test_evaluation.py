@@ -203,11 +203,23 @@ def test_a_tagger_that_always_says_the_same() -> None:
     assert report.confidence.aurc == 1.0
 
 
+def test_a_stance_is_judged_with_and_without_the_missed_narratives() -> None:
+    def answer(i: int) -> Tag:
+        return tag({"rain": "storm"}, stance="asserts") if i == 0 else tag({})
+
+    found = evaluate(Fixed(answer), corpus()).stance
+    assert found is not None
+    assert found.matrix == ((1, 0, 1), (0, 0, 1))
+    assert found.macro_f1.value == pytest.approx((2 / 3) / 2)
+    assert found.macro_f1_answered.value == 1.0
+
+
 def test_a_silent_tagger() -> None:
     report = evaluate(Fixed(lambda i: tag({}, confidence=0.5)), corpus())
     assert report.macro_f1 == 0.0
     assert report.stance is not None
-    assert report.stance.macro_f1.value == 0.0  # no answer is an error
+    assert report.stance.macro_f1.value == 0.0  # no answer is an error ...
+    assert math.isnan(report.stance.macro_f1_answered.value)  # ... but none of those given is wrong
     assert report.stance.matrix == ((0, 0, 2), (0, 0, 1))
     assert report.origin is not None
     assert math.isnan(report.origin.macro_f1.value)  # no answer is an abstention

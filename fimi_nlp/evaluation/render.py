@@ -141,7 +141,10 @@ def _summary(report: Report) -> Sheet:
             ("subs: accuracy (where given)", _both(report.subs.accuracy, report.subs.accuracy_answered)),
         ]
     if report.stance is not None:
-        rows.append(("stance: macro-F1", shown(report.stance.macro_f1)))
+        rows += [
+            ("stance: macro-F1, a missed narrative counting as wrong", shown(report.stance.macro_f1)),
+            ("stance: macro-F1 where given", shown(report.stance.macro_f1_answered)),
+        ]
     if report.origin is not None:
         coverage = _both(report.origin.coverage, report.origin.coverage_carrying)
         rows += [

@@ -156,6 +156,9 @@ class ChoiceScore:
         Share answered: of all, and of those that carry a narrative.
     macro_f1 : Estimate
         Stance: over passages whose gold has a stance, no answer being an error. Origin: where answered.
+    macro_f1_answered : Estimate
+        Where answered, for both. A stance is answered where a narrative is named, so that `macro_f1` counts every
+        narrative missed as a wrong stance, and this does not.
     left_out : int
         Classes with neither gold nor predictions.
     accuracy : float
@@ -172,6 +175,7 @@ class ChoiceScore:
     coverage: float
     coverage_carrying: float
     macro_f1: Estimate
+    macro_f1_answered: Estimate
     left_out: int
     accuracy: float
     f1: tuple[float, ...]

@@ -295,6 +295,7 @@ class _Scorer:
             coverage=float(m.ratio(answered.sum(), annotated.sum())),
             coverage_carrying=float(m.ratio((answered & carrying).sum(), carrying.sum())),
             macro_f1=self.boot.macro_f1(counts),
+            macro_f1_answered=self.boot.macro_f1(m.choice_outcomes(gold, said, len(labels), answered=True)),
             left_out=m.macro(f1).left_out,
             accuracy=float(m.ratio(counts[..., 0].sum(), (annotated if stance else answered).sum())),
             f1=tuple(map(float, f1)),

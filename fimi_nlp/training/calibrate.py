@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Bools = npt.NDArray[np.bool_]
 
-#: An origin is named for this share of the dev passages that carry a narrative.
-ORIGIN_COVERAGE = 0.85
+#: An origin is named for this share of the dev passages that carry a narrative. On sources left out of training it was
+#: named for a tenth less of them; three quarters are to get one there.
+ORIGIN_COVERAGE = 0.8
 
 
 def fit_calibration(
