@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Bools = npt.NDArray[np.bool_]
 
 #: An origin is named for this share of the dev passages that carry a narrative. On sources left out of training it was
-#: named for a tenth less of them; three quarters are to get one there.
+#: named for up to a tenth less of them (models/experiments.jsonl); three quarters are to get one there.
 ORIGIN_COVERAGE = 0.8
 
 

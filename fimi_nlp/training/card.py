@@ -227,10 +227,10 @@ def _thresholds(bundle: Bundle) -> str:
     head = "| narrative | " + " | ".join(modes) + " |\n| --- |" + " ---: |" * len(modes)
     return (
         "## Thresholds\n\nFitted on the dev split: `balanced` is the most cautious whose F1 is within a standard error"
-        " of the best (one-standard-error rule); `high_precision` so that, with a"
-        " confidence of 90 %, at most 1 % of further passages like those of dev that carry nothing are flagged (learn"
-        " then test); `high_recall` to find 90 % of those that do. On other sources no such promise holds: see the"
-        " tables above. An origin is named from"
+        " of the best (one-standard-error rule, at most 0.05 of F1); `high_precision` so that, with a confidence of"
+        " 90 %, at most 1 % of further passages like those of dev that carry nothing are flagged (learn then test);"
+        " `high_recall` to find 90 % of those that do. On other sources no such promise holds: see the tables above."
+        " An origin is named from"
         f" {bundle.calibration.origin_threshold:.2f}, a sub-narrative from {bundle.calibration.sub_threshold:.2f};"
         f" below that the tagger abstains.\n\n{head}\n{rows}"
     )
