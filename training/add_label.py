@@ -2,8 +2,8 @@
 
     python training/add_label.py --data PASSAGES.jsonl --new western_hypocrisy --passages 1200 --epochs 4
 
-Three networks of 1200 passages and 4 epochs: at 20 passages a second, as on one core, about a quarter of an hour
-(reckoned from that rate, not measured). `--passages 300 --epochs 2` takes a few minutes, and is too short to learn.
+Three networks of 1200 passages and 4 epochs: about twenty minutes of one core. `--passages 300 --epochs 2`
+takes a few minutes, and is too short to learn.
 
 One narrative is taken for the new label. A first network learns the others from one part of the training groups. A
 second one learns the new label from another part, in which nobody has looked for the old ones; once from the labels
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -29,6 +30,7 @@ from fimi_nlp.training.fitting import Fitted, fit
 from fimi_nlp.training.judging import Judge
 
 if TYPE_CHECKING:
+    from fimi_nlp.evaluation import Report
     from fimi_nlp.schema import LabelSchema
 
 RECIPE = Path(__file__).parent / "recipes" / "minilm-en.toml"
@@ -73,6 +75,14 @@ def draws(corpus: Corpus, passages: int, count: int, seed: int) -> list[Corpus]:
     return [corpus.filter(lambda passage, i=i: home[passage.group] == i) for i in range(count)]
 
 
+def figures(report: Report) -> dict[str, tuple[float, float]]:
+    """Average precision and F1 of every narrative."""
+    return {
+        row.label: (round(float(row.average_precision.value), 2), round(float(row.f1.value), 2))
+        for row in report.labels
+    }
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train the three networks and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -85,6 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--weight", type=float, default=1.0, help="of the loss towards the teacher")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--recipe", type=Path, default=RECIPE, help="of all three networks")
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
     options = parser.parse_args(arguments)
     corpus = Corpus.read(options.data)
     first, second = draws(corpus.filter(split="train"), options.passages, 2, options.seed)
@@ -103,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
 
         old, judge = run("old", recipe, old_labels(first, options.new), old_labels(dev, options.new))
         found = judge.report(logits_of(old, report.texts, recipe), old_labels(report, options.new))
-        rows = {"before": {row.label: (row.average_precision.value, row.f1.value) for row in found.labels}}
+        rows = {"before": figures(found)}
         asked = Corpus([*second, *dev], corpus.schema)
         answers = Path(scratch) / "old.npz"
         ids = [passage.id for passage in asked]
@@ -112,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
         for name, plan in (("labels alone", recipe), ("with teacher", taught)):
             fitted, judge = run(name, plan, new_label(second, options.new), new_label(dev, options.new))
             found = judge.report(logits_of(fitted, report.texts, plan), report)
-            rows[name] = {row.label: (row.average_precision.value, row.f1.value) for row in found.labels}
+            rows[name] = figures(found)
     print(f"{len(first)} passages with the old labels, {len(second)} with '{options.new}' alone.")
     print(f"Judged on {len(report)} passages of {options.report}: average precision / F1\n")
     labels = corpus.schema.narrative_labels
@@ -120,6 +131,10 @@ def main(arguments: list[str] | None = None) -> None:
     for name, row in rows.items():
         cells = [f"{row[label][0]:.2f} / {row[label][1]:.2f}" if label in row else "" for label in labels]
         print(f"| {name} | " + " | ".join(cells) + " |")
+    if options.out:
+        asked_for = {key: str(value) for key, value in vars(options).items() if key not in {"data", "out", "recipe"}}
+        record = {"benchmark": "add_label", **asked_for, "judged_on": len(report), "average_precision_and_f1": rows}
+        options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
