@@ -66,7 +66,8 @@ def plain(recipe: Recipe, train: Corpus, test: Corpus, rate: float) -> dict[str,
 
     settings = recipe.training
     base = load_encoder(recipe.model.encoder, recipe.model.revision, progress=False)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=base.tokenizer, pad_token="[PAD]")  # noqa: S106 - a token
+    fast: Any = PreTrainedTokenizerFast
+    tokenizer = fast(tokenizer_object=base.tokenizer, pad_token="[PAD]")  # noqa: S106 - a token
     gold = test.label_arrays().narratives > 0.5
 
     def encode(texts: list[str]) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def plain(recipe: Recipe, train: Corpus, test: Corpus, rate: float) -> dict[str,
         trainer = Trainer(model=model, args=arguments, train_dataset=data)
         trainer.train()
         seconds = time.perf_counter() - start
-        logits = trainer.predict(Dataset.from_dict(encode(test.texts))).predictions  # type: ignore[arg-type]
+        logits = trainer.predict(Dataset.from_dict(encode(test.texts))).predictions
     read = len(train) * settings.epochs
     return {"method": "Trainer", "learning_rate": rate, **figures(logits, gold, seconds, read)}
 
