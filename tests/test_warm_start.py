@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 import fimi_nlp as fn
-from fimi_nlp.errors import BundleError
+from fimi_nlp.errors import BundleError, RecipeError
 
 torch = pytest.importorskip("torch")
 
@@ -153,3 +153,39 @@ def test_a_recipe_starts_from_a_run(run: tuple[Path, Any], tmp_path: Path) -> No
     np.testing.assert_allclose(predict(fitted.model, ids, 0), predict(run[1].model, ids, 0), atol=1e-4)
     assert fitted.started == list(corpus.schema.narrative_labels)
     assert recipe.published()["model"]["start"] == "run"
+
+
+def test_the_weights_kept_can_lie_between_start_and_end(run: tuple[Path, Any], tmp_path: Path) -> None:
+    folder, fitted = run
+    corpus = fn.Corpus.read(tiny.passages())
+    parts = corpus.filter(split="train"), corpus.filter(split="dev")
+    start = {"encoder": str(folder / "encoder"), "lexical": False, "start": str(folder / "run")}
+
+    def weights(share: float) -> dict[str, Any]:
+        recipe = Recipe.from_dict({"model": {**start, "start_share": share}, "training": {"epochs": 1}})
+        return fit(recipe, *parts, tmp_path / str(share), fingerprint="x", progress=False).model.state_dict()
+
+    first, last, between = fitted.model.state_dict(), weights(0.0), weights(0.25)
+    assert not torch.equal(first["narrative_weight"], last["narrative_weight"])
+    for name, value in between.items():
+        torch.testing.assert_close(value, 0.25 * first[name] + 0.75 * last[name], msg=name)
+
+
+def test_no_mean_with_heads_that_were_not_there(run: tuple[Path, Any], tmp_path: Path) -> None:
+    folder, _ = run
+    schema = fn.LabelSchema.from_string('version = 1\nname = "more"\n[[narratives]]\nlabel = "doom"\n')
+    corpus = fn.Corpus.read([{"text": text, "narratives": ["doom"]} for text in TEXTS], schema=schema)
+    recipe = Recipe.from_dict(
+        {
+            "model": {
+                "encoder": str(folder / "encoder"),
+                "lexical": False,
+                "start": str(folder / "run"),
+                "start_share": 0.5,
+            }
+        }
+    )
+    with pytest.raises(RecipeError, match="does not know 'doom'"):
+        fit(recipe, corpus, corpus, tmp_path, fingerprint="x", progress=False)
+    with pytest.raises(RecipeError, match=r"0 unless model\.start is set"):
+        Recipe.from_dict({"model": {"start_share": 0.5}})

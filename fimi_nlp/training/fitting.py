@@ -12,6 +12,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import set_seed
 
 from fimi_nlp.data import Corpus
+from fimi_nlp.errors import RecipeError
 from fimi_nlp.training.batches import Encoded, Targets, encode
 from fimi_nlp.training.distil import further_texts, soft_targets
 from fimi_nlp.training.encoders import BaseEncoder, freeze_layers, load_encoder
@@ -132,11 +133,14 @@ def fit(
         model = build_model(own, sizes, recipe)
         if recipe.model.start:
             taken = start_from(model, own, train.schema, recipe.model.start)
+        begun = _begun(model, taken, train.schema) if recipe.model.start_share else {}
         set_seed(seed)
         loop = Loop(one, model, own, *splits, place, fingerprint, accelerator, progress, watch)
         history += [{**record, "seed": seed} for record in loop.run(resume=resume)]
         plot_history(loop.history, place / "training.png")
         models[seed] = loop.model.cpu()
+        if begun:
+            models[seed].load_state_dict(_between(begun, models[seed].state_dict(), recipe.model.start_share))
     model, averaged = _average(models, splits[1], base.pad)
     if recipe.model.lexical:
         model.lexical = fit_lexical(encoded["train"].ids, targets.filled(), sizes, base.vocabulary, recipe.model)
@@ -185,6 +189,23 @@ def _average(models: dict[int, NarrativeModel], dev: Split, pad: int) -> tuple[N
             chosen, best = [*chosen, seed], score
     model.load_state_dict(_mean([weights[s] for s in chosen]))
     return model, sorted(chosen)
+
+
+def _begun(model: NarrativeModel, taken: list[str], schema: LabelSchema) -> dict[str, torch.Tensor]:
+    """The weights that training starts from, for the mean with those that it ends with."""
+    if missing := [label for label in schema.narrative_labels if label not in taken]:
+        raise RecipeError(
+            f"model.start_share is set, but the model to start from does not know '{missing[0]}'.",
+            remedy="Set model.start_share to 0: the mean with untrained weights would spoil this label.",
+        )
+    return {key: value.clone() for key, value in model.state_dict().items()}
+
+
+def _between(first: dict[str, torch.Tensor], last: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+    return {
+        key: share * first[key] + (1 - share) * value if value.is_floating_point() else value
+        for key, value in last.items()
+    }
 
 
 def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

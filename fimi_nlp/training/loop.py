@@ -292,13 +292,14 @@ class Loop:
 
     def _same(self) -> dict[str, Any]:
         recipe = self.recipe.to_dict()
-        # Where the data lies, how the bundle is cut and how the mixture is weighted do not bear on the loop.
+        # Where the data lies, how the bundle is cut and how mixtures are weighted do not bear on the loop.
         parts = {key: recipe[key] for key in ("training", "loss")}
         if self.recipe.distil.teacher:
             parts["distil"] = {"weight": self.recipe.distil.weight}
         # Every seed has a folder of its own; how many there are is nothing to it.
         parts["training"].pop("seeds")
-        model = {key: value for key, value in recipe["model"].items() if key not in {"name", "lexical_weight"}}
+        apart = {"name", "start_share", "lexical_weight"}
+        model = {key: value for key, value in recipe["model"].items() if key not in apart}
         return {"recipe": {**parts, "model": model}, "data": self.fingerprint}
 
     def _patience_spent(self) -> bool:

@@ -150,6 +150,10 @@ class Recipe:
             "training.precision": (t.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
             "training.cache": (not t.cache or self.model.freeze_layers > 0, "false, unless model.freeze_layers is set"),
             "data.unsure_target": (0.5 < self.data.unsure_target <= 1, "above 0.5, up to 1"),
+            "model.start_share": (
+                0 <= self.model.start_share < 1 and (bool(self.model.start) or not self.model.start_share),
+                "from 0 to below 1, and 0 unless model.start is set",
+            ),
             "model.lexical_weight": (0 <= self.model.lexical_weight <= 1, "from 0 to 1"),
             "model.freeze_layers": (self.model.freeze_layers >= 0, "at least 0"),
             "model.encoder_dropout": (0 <= self.model.encoder_dropout < 1, "from 0 to below 1"),
