@@ -137,7 +137,7 @@ def _method(config: dict[str, Any]) -> str:
     return (
         f"## Method\n\n{start}trained with {shown}"
         + (f", towards the labels and the probabilities of {teachers}" if teachers else "")
-        + (f", from the weights of `{recipe['model']['start']}`" if recipe["model"].get("start") else "")
+        + _started(recipe["model"])
         + (f", the {frozen} lowest layers left as they were" if frozen else "")
         + (f", the weights of seeds {', '.join(map(str, seeds))} averaged" if len(seeds) > 1 else f", seed {seeds[0]}")
         + f", on a {training['device']}. Probabilities are calibrated per label (Platt) on the dev split. The model is"
@@ -145,6 +145,14 @@ def _method(config: dict[str, Any]) -> str:
         f" {parity['int8_mean']:.4f} on average and {parity['int8_largest']:.2f} at most. Every window is run alone, so"
         " that a text gets the same probabilities in any company."
     )
+
+
+def _started(model: dict[str, Any]) -> str:
+    if not (start := model.get("start")):
+        return ""
+    share = model.get("start_share", 0.0)
+    kept = f", of which {share:g} is kept in a mean with those at the end" if share else ""
+    return f", from the weights of `{start}`{kept}"
 
 
 def _figures(reports: Mapping[str, Report]) -> str:
