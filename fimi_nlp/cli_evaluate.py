@@ -101,9 +101,9 @@ def evaluate(
     options: dict[str, Any] = {"slices": columns, "group": group, "ci": ci, "progress": sys.stderr.isatty()}
     other = Corpus.read(second, schema=labels) if second else None
     report = run_evaluation(ours, part, second=other, **options)
-    report.print()
-    if out:
+    if out:  # first, so that it is there even if whoever reads the output stops reading
         report.save(out)
+    report.print()
     if theirs is not None:
         _compare(report, run_evaluation(theirs, part, **options), out)
     if baseline:
@@ -137,11 +137,11 @@ def _check_target(out: Path, *, html: bool) -> None:
 
 def _compare(report: Report, other: Report, out: Path | None) -> None:
     comparison = report.compare(other)
-    typer.echo()
-    comparison.print()
     if out:
         path = comparison.save(out.with_suffix(f".comparison{out.suffix}"))
         typer.echo(f"Comparison: {path}", err=True)
+    typer.echo()
+    comparison.print()
 
 
 def _run_suite(model: str, name: str, *, mode: Mode, revision: str | None, out: Path | None) -> None:
@@ -151,9 +151,9 @@ def _run_suite(model: str, name: str, *, mode: Mode, revision: str | None, out: 
     if isinstance(tagger, Path):
         raise InputError("A file of predictions knows nothing of the texts of a suite.", remedy="Name a model.")
     report = Suite.read(None if name == "behavioural" else name, schema=tagger.schema).run(tagger)
-    report.print()
     if out:
         report.save(out)
+    report.print()
 
 
 def _run_shortcuts(tagger: Any, corpus: Corpus, out: Path | None) -> None:
@@ -165,9 +165,9 @@ def _run_shortcuts(tagger: Any, corpus: Corpus, out: Path | None) -> None:
     if isinstance(tagger, Path):
         raise InputError("A file of predictions knows nothing of masked texts.", remedy="Name a model.")
     report = shortcuts(tagger, corpus)
-    Console().print(Markdown(report.to_markdown()))
     if out:
         report.save(out)
+    Console().print(Markdown(report.to_markdown()))
 
 
 def _split(corpus: Corpus, split: str | None) -> Corpus:

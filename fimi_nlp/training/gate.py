@@ -177,15 +177,16 @@ def _fit(answers: _Answers, vocabulary: int) -> Gate:
 
 def _mode(scores: Floats, answers: _Answers, clean: Floats, mode: Mode, recall: float) -> dict[str, float]:
     """Threshold, and the share of texts let go that carry nothing (`clean`: 1, 0, or NaN where nobody has said)."""
-    named = answers.margins[mode] >= 0
-    if mode is Mode.HIGH_PRECISION and named.sum() < 1 / (1 - recall):
+    counted = mode
+    if mode is Mode.HIGH_PRECISION and (answers.margins[mode] >= 0).sum() < 1 / (1 - recall):
         # Too few to tell: what this mode names, `balanced` names too, and its threshold is the more cautious one.
-        named = answers.margins[Mode.BALANCED] >= 0
+        counted = Mode.BALANCED
+    named = answers.margins[counted] >= 0
     flagged = np.sort(scores[named])
     if len(flagged) < 1 / (1 - recall):
         raise InputError(
             f"The calibration split has {len(flagged)} texts for which the model names a narrative in mode"
-            f" '{mode.value}'; a recall of {recall} cannot be told from that.",
+            f" '{counted.value}'; a recall of {recall} cannot be told from that.",
             remedy=f"Give at least {int(np.ceil(1 / (1 - recall)))}, or a lower recall.",
         )
     # Rounded down: no more than the stated share is lost.
