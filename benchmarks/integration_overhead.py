@@ -4,7 +4,7 @@
 
 Each way runs once to warm up and then in turn with `tag_many`, `--repeats` times; the figure is the ratio of the
 shortest times. spaCy's sentences are tagged a second time where a document carries a narrative, so that it has two
-figures.
+figures. Ray starts anew for every run: an actor of one core, where `tag_many` uses all of them, and its start counts.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import datasets
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import ray
 import spacy
 
 import fimi_nlp as fn
@@ -29,6 +30,7 @@ import fimi_nlp.integrations.pandas
 import fimi_nlp.integrations.polars
 import fimi_nlp.integrations.spacy
 from fimi_nlp.integrations.arrow import tag_table
+from fimi_nlp.integrations.ray import tag_dataset
 from fimi_nlp.integrations.sklearn import NarrativeEmbedder
 from fimi_nlp.integrations.transformers import as_pipeline
 
@@ -47,6 +49,7 @@ def ways(tagger: fn.Tagger, texts: list[str]) -> dict[str, Callable[[], Any]]:
     documents.add_pipe("fimi_narratives")
     sentences.add_pipe("sentencizer")
     sentences.add_pipe("fimi_narratives")
+    rows = ray.data.from_items([{"text": text} for text in texts])
     embedder, classify = NarrativeEmbedder(tagger), as_pipeline(tagger, top_k=None)
     return {
         "embed": lambda: tagger.embed(texts),
@@ -58,6 +61,7 @@ def ways(tagger: fn.Tagger, texts: list[str]) -> dict[str, Callable[[], Any]]:
         "arrow": lambda: tag_table(table, "text", tagger),
         "datasets": lambda: dataset.map(tagger.as_map_fn(), batched=True, load_from_cache_file=False),
         "transformers: as_pipeline": lambda: classify(texts),
+        "ray: tag_dataset": lambda: tag_dataset(rows, text_column="text", concurrency=1).take_all(),
     }
 
 
@@ -76,6 +80,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results/integration_overhead.json")
     args = parser.parse_args()
     datasets.disable_progress_bars()
+    ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.data.DataContext.get_current().enable_progress_bars = False
     with (ROOT / "training/data/passages.jsonl").open(encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for line in islice(lines, args.texts)]
     tagger = fn.load()
