@@ -4,7 +4,7 @@
 
 Each way runs once to warm up and then in turn with `tag_many`, `--repeats` times; the figure is the ratio of the
 shortest times. spaCy's sentences are tagged a second time where a document carries a narrative, so that it has two
-figures. Ray starts anew for every run: an actor of one core, where `tag_many` uses all of them, and its start counts.
+figures. Ray starts an actor of one core for every run, which counts; `tag_many` uses all cores.
 """
 
 from __future__ import annotations

@@ -288,14 +288,17 @@ class _Scorer:
         counts = x.choice_counts(head)
         carrying = annotated & x.carrying
         f1 = m.rates(counts.sum(axis=0)).f1
+        macro_f1 = where_given = self.boot.macro_f1(counts)
+        if stance:
+            where_given = self.boot.macro_f1(m.choice_outcomes(gold, said, len(labels), answered=True))
         return ChoiceScore(
             labels=labels,
             n=int(annotated.sum()),
             answered=int(answered.sum()),
             coverage=float(m.ratio(answered.sum(), annotated.sum())),
             coverage_carrying=float(m.ratio((answered & carrying).sum(), carrying.sum())),
-            macro_f1=self.boot.macro_f1(counts),
-            macro_f1_answered=self.boot.macro_f1(m.choice_outcomes(gold, said, len(labels), answered=True)),
+            macro_f1=macro_f1,
+            macro_f1_answered=where_given,
             left_out=m.macro(f1).left_out,
             accuracy=float(m.ratio(counts[..., 0].sum(), (annotated if stance else answered).sum())),
             f1=tuple(map(float, f1)),

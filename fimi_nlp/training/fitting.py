@@ -140,7 +140,8 @@ def fit(
         plot_history(loop.history, place / "training.png")
         models[seed] = loop.model.cpu()
         if begun:
-            models[seed].load_state_dict(_between(begun, models[seed].state_dict(), recipe.model.start_share))
+            share = recipe.model.start_share
+            models[seed].load_state_dict(_mean([begun, models[seed].state_dict()], [share, 1 - share]))
     model, averaged = _average(models, splits[1], base.pad)
     if recipe.model.lexical:
         model.lexical = fit_lexical(encoded["train"].ids, targets.filled(), sizes, base.vocabulary, recipe.model)
@@ -201,19 +202,15 @@ def _begun(model: NarrativeModel, taken: list[str], schema: LabelSchema) -> dict
     return {key: value.clone() for key, value in model.state_dict().items()}
 
 
-def _between(first: dict[str, torch.Tensor], last: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
-    return {
-        key: share * first[key] + (1 - share) * value if value.is_floating_point() else value
-        for key, value in last.items()
-    }
+def _mean(states: list[dict[str, torch.Tensor]], shares: list[float] | None = None) -> dict[str, torch.Tensor]:
+    """The mean of some weights, each counting by its share; all the same by default."""
+    shares = shares or [1.0] * len(states)
 
+    def mean(key: str) -> torch.Tensor:
+        parts = [share * state[key] for share, state in zip(shares, states, strict=True)]
+        return torch.stack(parts).sum(0) / sum(shares)
 
-def _mean(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    first = states[0]
-    return {
-        key: torch.stack([state[key] for state in states]).mean(0) if value.is_floating_point() else value
-        for key, value in first.items()
-    }
+    return {key: mean(key) if value.is_floating_point() else value for key, value in states[0].items()}
 
 
 def head_sizes(schema: LabelSchema) -> HeadSizes:
